@@ -1,0 +1,171 @@
+//! One message per line, bounded, and safe to cancel.
+
+use std::future::Future;
+use std::io;
+
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+
+/// Why no further line can be read.
+#[derive(Debug, thiserror::Error)]
+pub enum FrameError {
+    /// A line grew past the bound before its end was seen.
+    #[error("a line is longer than {max} bytes")]
+    TooLong {
+        /// The bound, in bytes, without the line feed.
+        max: usize,
+    },
+    /// A line is not UTF-8, which every message of MCP is.
+    #[error("a line is not UTF-8")]
+    NotUtf8,
+    /// The stream failed.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+}
+
+/// Reads lines up to a bound. Dropping the future of [`LineReader::next`] loses nothing: what was
+/// read stays in the reader.
+#[derive(Debug)]
+pub struct LineReader<R> {
+    inner: R,
+    buffer: Vec<u8>,
+    /// Bytes of `buffer` that are known to hold no line feed.
+    scanned: usize,
+    max: usize,
+    ended: bool,
+}
+
+impl<R: AsyncRead + Unpin> LineReader<R> {
+    /// A reader whose lines are at most `max` bytes long, line feed not counted.
+    pub fn new(inner: R, max: usize) -> Self {
+        Self { inner, buffer: Vec::new(), scanned: 0, max, ended: false }
+    }
+
+    /// The next line without its line feed (and without a carriage return before it), or `None`
+    /// at the end. A last line without a line feed counts as one. Empty lines are passed over.
+    pub async fn next(&mut self) -> Result<Option<String>, FrameError> {
+        loop {
+            while let Some(line) = self.take_line()? {
+                if !line.is_empty() {
+                    return Ok(Some(line));
+                }
+            }
+            if self.ended {
+                return Ok(None);
+            }
+            self.buffer.reserve(8 * 1024);
+            if self.inner.read_buf(&mut self.buffer).await? == 0 {
+                self.ended = true;
+            }
+        }
+    }
+
+    fn take_line(&mut self) -> Result<Option<String>, FrameError> {
+        let too_long = FrameError::TooLong { max: self.max };
+        let end = match self.buffer[self.scanned..].iter().position(|&b| b == b'\n') {
+            Some(found) => self.scanned + found,
+            None if self.buffer.len() > self.max => return Err(too_long),
+            None if self.ended && !self.buffer.is_empty() => self.buffer.len(),
+            None => {
+                self.scanned = self.buffer.len();
+                return Ok(None);
+            }
+        };
+        if end > self.max {
+            return Err(too_long);
+        }
+        let rest = self.buffer.split_off((end + 1).min(self.buffer.len()));
+        let mut line = std::mem::replace(&mut self.buffer, rest);
+        self.scanned = 0;
+        line.truncate(end);
+        if line.last() == Some(&b'\r') {
+            line.pop();
+        }
+        String::from_utf8(line).map(Some).map_err(|_| FrameError::NotUtf8)
+    }
+}
+
+/// A duplex stream of lines: a server's stdin and stdout, or a WebSocket.
+pub trait Lines: Send {
+    /// Sends one line, which holds no line feed.
+    fn send(&mut self, line: &str) -> impl Future<Output = io::Result<()>> + Send;
+
+    /// The next line, or `None` at the end. Safe to cancel.
+    fn receive(&mut self) -> impl Future<Output = Result<Option<String>, FrameError>> + Send;
+}
+
+/// [`Lines`] over a byte stream in each direction.
+#[derive(Debug)]
+pub struct StdioLines<R, W> {
+    reader: LineReader<R>,
+    writer: W,
+}
+
+impl<R: AsyncRead + Unpin + Send, W: AsyncWrite + Unpin + Send> StdioLines<R, W> {
+    /// Lines that come from `reader` (a server's stdout) and go to `writer` (its stdin); `max` bounds
+    /// an incoming line, in bytes.
+    pub fn new(reader: R, writer: W, max: usize) -> Self {
+        Self { reader: LineReader::new(reader, max), writer }
+    }
+}
+
+impl<R: AsyncRead + Unpin + Send, W: AsyncWrite + Unpin + Send> Lines for StdioLines<R, W> {
+    async fn send(&mut self, line: &str) -> io::Result<()> {
+        let mut framed = Vec::with_capacity(line.len() + 1);
+        framed.extend_from_slice(line.as_bytes());
+        framed.push(b'\n');
+        self.writer.write_all(&framed).await?;
+        self.writer.flush().await
+    }
+
+    async fn receive(&mut self) -> Result<Option<String>, FrameError> {
+        self.reader.next().await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn lines_of(bytes: &[u8], max: usize) -> (Vec<String>, Option<String>) {
+        let mut reader = LineReader::new(bytes, max);
+        let mut lines = Vec::new();
+        loop {
+            match reader.next().await {
+                Ok(Some(line)) => lines.push(line),
+                Ok(None) => return (lines, None),
+                Err(error) => return (lines, Some(error.to_string())),
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn lines_end_at_a_line_feed_or_at_the_end() {
+        let (lines, error) = lines_of(b"a\r\n\n\xc3\xa9 b\nlast", 64).await;
+        assert_eq!((lines, error), (vec!["a".into(), "é b".into(), "last".into()], None));
+    }
+
+    #[tokio::test]
+    async fn a_line_at_the_bound_passes_and_one_byte_more_is_refused() {
+        assert_eq!(lines_of(b"1234\n", 4).await, (vec!["1234".into()], None));
+        let (lines, error) = lines_of(b"ok\n12345\n", 4).await;
+        assert_eq!((lines, error), (vec!["ok".into()], Some("a line is longer than 4 bytes".into())));
+    }
+
+    #[tokio::test]
+    async fn a_flood_without_a_line_feed_stops_near_the_bound() {
+        let mut reader = LineReader::new(tokio::io::repeat(b'x'), 1024);
+        assert!(matches!(reader.next().await, Err(FrameError::TooLong { max: 1024 })));
+        assert!(reader.buffer.capacity() < 64 * 1024, "{}", reader.buffer.capacity());
+    }
+
+    #[tokio::test]
+    async fn a_cancelled_read_loses_no_byte() {
+        let (mut server, client) = tokio::io::duplex(64);
+        let mut reader = LineReader::new(client, 64);
+        server.write_all(b"hal").await.expect("room");
+        let cancelled = tokio::select! { biased; line = reader.next() => Some(line), () = tokio::task::yield_now() => None };
+        assert!(cancelled.is_none());
+        server.write_all(b"f\n").await.expect("room");
+        assert_eq!(reader.next().await.expect("a line").as_deref(), Some("half"));
+    }
+}

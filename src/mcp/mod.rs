@@ -1,0 +1,13 @@
+//! JSON-RPC and MCP as a client speaks them: lines, messages, eras. Knows neither HTTP nor Docker.
+//!
+//! Follows the specification's revisions 2025-11-25 (handshake, "legacy") and 2026-07-28
+//! (stateless, "modern"), and the bare dialect of servers that answer `{"method", "params"}` with
+//! one line of JSON and speak no JSON-RPC at all.
+
+mod client;
+mod framing;
+mod message;
+
+pub use client::{CallError, Client, ConnectError, Patience, ToolAnswer};
+pub use framing::{FrameError, LineReader, Lines, StdioLines};
+pub use message::{BareRequest, Dialect, Incoming, LEGACY, MODERN, is_bare_request};
