@@ -1,1 +1,26 @@
-//! To come.
+//! What should be, what is, and the steps from the one to the other. Pure: no engine, clock,
+//! prompt or log.
+
+mod compare;
+mod desired;
+mod deviation;
+mod diff;
+mod event;
+mod hash;
+mod images;
+mod observed;
+mod op;
+mod problem;
+
+pub use compare::{Mismatch, compare};
+pub use desired::{Container, Desired, Images, Mount, MountSource, Port, Profile, Restart, Service, desired};
+pub use deviation::{Deviation, deviations};
+pub use diff::{removal, setting_of, steps};
+pub use event::{Event, Events};
+pub use hash::{Digest, DigestOf, config_hash};
+pub use images::{BridgeBase, ImageInputs, bridge_step, image_steps};
+pub use observed::{
+    Health, HeldPort, ImageFacts, Live, LiveContainer, LiveMount, Machine, Observed, OwnedObject, State,
+};
+pub use op::{BuildFrom, ImageBuild, Network, Op, Plan, Step, Volume};
+pub use problem::{PlanError, PlanProblem};

@@ -1,0 +1,140 @@
+//! A container, network or volume as the engine's API takes it.
+
+use std::collections::HashMap;
+
+use bollard::models::{
+    ContainerCreateBody, EndpointSettings, HostConfig, HostConfigLogConfig, NetworkCreateRequest,
+    NetworkingConfig, PortBinding, PortMap, RestartPolicy, RestartPolicyNameEnum, VolumeCreateRequest,
+};
+use bollard::query_parameters::CreateContainerOptionsBuilder;
+
+use super::Docker;
+use crate::engine::error::EngineError;
+use crate::model::{Bytes, Cpus, ProjectName, label};
+use crate::plan::{Container, MountSource, Network, Restart, Volume, config_hash};
+
+impl Docker {
+    /// Creates a container. The warnings are what the engine did not do of what was asked.
+    pub async fn create(&self, container: &Container, name: &str) -> Result<Vec<String>, EngineError> {
+        let options = CreateContainerOptionsBuilder::default().name(name).build();
+        let created = self.api.create_container(Some(options), body(container)).await;
+        Ok(created.map_err(EngineError::failed(format!("create container {name}")))?.warnings)
+    }
+
+    /// Creates a network of its own for a project.
+    pub async fn create_network(&self, network: &Network) -> Result<(), EngineError> {
+        let request = NetworkCreateRequest {
+            name: network.name.clone(),
+            driver: Some("bridge".to_owned()),
+            labels: Some(owned(&network.project, label::COMPOSE_NETWORK, &network.key)),
+            ..NetworkCreateRequest::default()
+        };
+        let created = self.api.create_network(request).await;
+        created.map(drop).map_err(EngineError::failed(format!("create network {}", network.name)))
+    }
+
+    /// Creates a named volume for a project.
+    pub async fn create_volume(&self, volume: &Volume) -> Result<(), EngineError> {
+        let request = VolumeCreateRequest {
+            name: Some(volume.name.clone()),
+            labels: Some(owned(&volume.project, label::COMPOSE_VOLUME, &volume.key)),
+            ..VolumeCreateRequest::default()
+        };
+        let created = self.api.create_volume(request).await;
+        created.map(drop).map_err(EngineError::failed(format!("create volume {}", volume.name)))
+    }
+}
+
+fn owned(project: &ProjectName, compose_key: &str, key: &str) -> HashMap<String, String> {
+    let labels =
+        [(label::PROJECT, project.as_str()), (label::COMPOSE_PROJECT, project.as_str()), (compose_key, key)];
+    labels.map(|(key, value)| (key.to_owned(), value.to_owned())).into()
+}
+
+fn body(container: &Container) -> ContainerCreateBody {
+    let hash = config_hash(container).to_string();
+    let mut labels: HashMap<String, String> = container.labels.clone().into_iter().collect();
+    labels.insert(label::CONFIG_HASH.to_owned(), hash.clone());
+    labels.insert(label::COMPOSE_CONFIG_HASH.to_owned(), hash.trim_start_matches("sha256:").to_owned());
+    let environment = container.environment.iter().map(|(key, value)| format!("{key}={}", value.expose()));
+    let endpoint = EndpointSettings {
+        // As Compose does: the service's name resolves on the private network.
+        aliases: Some(vec![container.name.clone(), container.service.name().to_owned()]),
+        ..EndpointSettings::default()
+    };
+    let on_network = container.network != "none";
+    ContainerCreateBody {
+        image: Some(container.image.to_string()),
+        cmd: (!container.command.is_empty()).then(|| container.command.clone()),
+        env: Some(environment.collect()),
+        user: Some(container.user.to_string()),
+        labels: Some(labels),
+        open_stdin: Some(container.interactive),
+        // Without it the half-close of an attached client's input does not reach the container.
+        stdin_once: Some(container.interactive),
+        attach_stdin: Some(container.interactive),
+        attach_stdout: Some(container.interactive),
+        attach_stderr: Some(container.interactive),
+        exposed_ports: Some(container.ports.iter().map(|port| format!("{}/tcp", port.container)).collect()),
+        stop_timeout: i64::try_from(container.stop_grace.as_secs()).ok(),
+        host_config: Some(host_config(container)),
+        networking_config: on_network.then(|| NetworkingConfig {
+            endpoints_config: Some(HashMap::from([(container.network.clone(), endpoint)])),
+        }),
+        ..ContainerCreateBody::default()
+    }
+}
+
+fn host_config(container: &Container) -> HostConfig {
+    let mut security = Vec::new();
+    if container.no_new_privileges {
+        security.push("no-new-privileges:true".to_owned());
+    }
+    security.extend(container.seccomp.iter().map(|profile| format!("seccomp={profile}")));
+    let log_limits =
+        [("max-size", container.log_size.to_string()), ("max-file", container.log_files.to_string())];
+    let restart = match container.restart {
+        Restart::Never => RestartPolicyNameEnum::NO,
+        Restart::UnlessStopped => RestartPolicyNameEnum::UNLESS_STOPPED,
+    };
+    HostConfig {
+        readonly_rootfs: Some(container.read_only),
+        cap_drop: Some(vec!["ALL".to_owned()]),
+        cap_add: Some(container.cap_add.iter().cloned().collect()),
+        security_opt: Some(security),
+        memory: container.memory.map(Bytes::as_i64),
+        // Memory and swap together: equal to memory means no swap.
+        memory_swap: container.memory.map(Bytes::as_i64),
+        nano_cpus: container.cpus.map(Cpus::as_i64),
+        pids_limit: container.pids.map(i64::from),
+        init: Some(container.init),
+        tmpfs: Some(container.tmpfs.clone().into_iter().collect()),
+        binds: Some(container.mounts.iter().map(bind).collect()),
+        network_mode: Some(container.network.clone()),
+        port_bindings: Some(port_map(container)),
+        restart_policy: Some(RestartPolicy { name: Some(restart), maximum_retry_count: None }),
+        log_config: Some(HostConfigLogConfig {
+            typ: Some("json-file".to_owned()),
+            config: Some(log_limits.map(|(key, value)| (key.to_owned(), value)).into()),
+        }),
+        auto_remove: Some(container.restart == Restart::Never),
+        ..HostConfig::default()
+    }
+}
+
+fn bind(mount: &crate::plan::Mount) -> String {
+    match &mount.source {
+        MountSource::Volume(name) => format!("{name}:{}:rw", mount.target),
+        MountSource::Folder(path) => format!("{}:{}:rw", path.display(), mount.target),
+    }
+}
+
+fn port_map(container: &Container) -> PortMap {
+    let mut map = PortMap::new();
+    for port in &container.ports {
+        let binding =
+            PortBinding { host_ip: Some(port.address.to_string()), host_port: Some(port.host.to_string()) };
+        map.entry(format!("{}/tcp", port.container)).or_default().get_or_insert_default().push(binding);
+    }
+    map
+}

@@ -1,0 +1,194 @@
+//! The engine behind its API: connecting, and one effect per function.
+
+mod attach;
+mod build;
+mod create;
+mod observe;
+
+use std::path::Path;
+use std::time::Duration;
+
+use bollard::query_parameters::{
+    LogsOptionsBuilder, RemoveContainerOptionsBuilder, RemoveVolumeOptions, StartContainerOptions,
+    StopContainerOptionsBuilder,
+};
+use bollard::{API_DEFAULT_VERSION, Docker as Bollard};
+use futures_util::{Stream, StreamExt};
+
+pub use attach::{Attached, ExecOutput};
+
+use super::endpoint::Endpoint;
+use super::error::{self, EngineError};
+use crate::plan::Machine;
+
+/// A connection to an engine.
+#[derive(Debug, Clone)]
+pub struct Docker {
+    api: Bollard,
+    endpoint: Endpoint,
+    version: (String, String),
+}
+
+/// One line of a container's log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogLine {
+    /// Whether it came from standard error.
+    pub stderr: bool,
+    /// The text, with its line feed where it has one.
+    pub text: String,
+}
+
+/// An answer to a single request takes longer only where something is wrong.
+const REQUEST_TIMEOUT: u64 = 120;
+/// Finding out whether anybody is there must not.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+impl Docker {
+    /// Connects, and agrees on the version of the API.
+    pub async fn connect(endpoint: Endpoint) -> Result<Self, EngineError> {
+        let unreachable = |error| EngineError::unreachable(&endpoint, &error);
+        let api = open(&endpoint).map_err(unreachable)?;
+        let negotiation = tokio::time::timeout(CONNECT_TIMEOUT, async {
+            let api = api.negotiate_version().await?;
+            let version = api.version().await?;
+            Ok((api, version))
+        });
+        let (api, version) = match negotiation.await {
+            Ok(done) => done.map_err(unreachable)?,
+            Err(_) => return Err(unreachable(bollard::errors::Error::RequestTimeoutError)),
+        };
+        let spoken = version.api_version.unwrap_or_default();
+        if is_older(&spoken, error::MINIMUM_API) {
+            return Err(EngineError::TooOld { endpoint, api: spoken });
+        }
+        let name = if version.components.iter().flatten().any(|part| part.name.contains("Podman")) {
+            "Podman"
+        } else {
+            "Docker Engine"
+        };
+        let engine = format!("{name} {}", version.version.unwrap_or_default());
+        Ok(Self { api, endpoint, version: (engine, spoken) })
+    }
+
+    /// Where the engine is.
+    #[must_use]
+    pub fn endpoint(&self) -> &Endpoint {
+        &self.endpoint
+    }
+
+    /// What the engine and its machine can do.
+    pub async fn machine(&self) -> Result<Machine, EngineError> {
+        let info = self.api.info().await.map_err(EngineError::failed("ask the engine about its machine"))?;
+        Ok(observe::machine(&self.endpoint, &self.version, info))
+    }
+
+    /// Starts a container; one that runs already is fine.
+    pub async fn start(&self, name: &str) -> Result<(), EngineError> {
+        match self.api.start_container(name, None::<StartContainerOptions>).await {
+            Err(error) if !error::is_not_modified(&error) => {
+                Err(EngineError::failed(format!("start container {name}"))(error))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Stops a container within the grace that it was created with; one that is stopped or gone is
+    /// fine.
+    pub async fn stop(&self, name: &str) -> Result<(), EngineError> {
+        let options = StopContainerOptionsBuilder::default().build();
+        match self.api.stop_container(name, Some(options)).await {
+            Err(error) if !error::is_not_modified(&error) && !error::is_not_found(&error) => {
+                Err(EngineError::failed(format!("stop container {name}"))(error))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Removes a container and its anonymous volumes; one that is gone is fine.
+    pub async fn remove(&self, name: &str, force: bool) -> Result<(), EngineError> {
+        let options = RemoveContainerOptionsBuilder::default().v(true).force(force).build();
+        let removed = self.api.remove_container(name, Some(options)).await;
+        unless_gone(removed, format!("remove container {name}"))
+    }
+
+    /// Removes a network; one that is gone is fine.
+    pub async fn remove_network(&self, name: &str) -> Result<(), EngineError> {
+        unless_gone(self.api.remove_network(name).await, format!("remove network {name}"))
+    }
+
+    /// Removes a volume and what is in it; one that is gone is fine.
+    pub async fn remove_volume(&self, name: &str) -> Result<(), EngineError> {
+        let removed = self.api.remove_volume(name, None::<RemoveVolumeOptions>).await;
+        unless_gone(removed, format!("remove volume {name}"))
+    }
+
+    /// A container's log: the last `tail` lines (all where it is `None`), and what comes after them
+    /// as long as the container runs where `follow` is set.
+    pub fn logs(
+        &self,
+        name: &str,
+        tail: Option<usize>,
+        follow: bool,
+    ) -> impl Stream<Item = Result<LogLine, EngineError>> + use<> {
+        let tail = tail.map_or_else(|| "all".to_owned(), |lines| lines.to_string());
+        let options =
+            LogsOptionsBuilder::default().stdout(true).stderr(true).follow(follow).tail(&tail).build();
+        let (api, name) = (self.api.clone(), name.to_owned());
+        async_stream_of(api, name, options)
+    }
+}
+
+fn async_stream_of(
+    api: Bollard,
+    name: String,
+    options: bollard::query_parameters::LogsOptions,
+) -> impl Stream<Item = Result<LogLine, EngineError>> {
+    let what = format!("read the log of {name}");
+    api.logs(&name, Some(options)).map(move |chunk| {
+        let chunk = chunk.map_err(EngineError::failed(what.clone()))?;
+        let stderr = matches!(chunk, bollard::container::LogOutput::StdErr { .. });
+        Ok(LogLine { stderr, text: String::from_utf8_lossy(chunk.as_ref()).into_owned() })
+    })
+}
+
+fn open(endpoint: &Endpoint) -> Result<Bollard, bollard::errors::Error> {
+    let host = endpoint.host.as_str();
+    if let Some(tls) = &endpoint.tls {
+        let file = |path| -> &Path { path };
+        let (key, cert, ca) = (file(&tls.key), file(&tls.cert), file(&tls.ca));
+        return Bollard::connect_with_ssl(host, key, cert, ca, REQUEST_TIMEOUT, API_DEFAULT_VERSION);
+    }
+    match host.split_once("://") {
+        #[cfg(unix)]
+        Some(("unix", _)) => Bollard::connect_with_unix(host, REQUEST_TIMEOUT, API_DEFAULT_VERSION),
+        #[cfg(windows)]
+        Some(("npipe", _)) => Bollard::connect_with_named_pipe(host, REQUEST_TIMEOUT, API_DEFAULT_VERSION),
+        Some(("tcp" | "http", _)) => Bollard::connect_with_http(host, REQUEST_TIMEOUT, API_DEFAULT_VERSION),
+        Some(("ssh", _)) => Bollard::connect_with_ssh(host, REQUEST_TIMEOUT, API_DEFAULT_VERSION, None),
+        _ => Err(bollard::errors::Error::UnsupportedURISchemeError { uri: host.to_owned() }),
+    }
+}
+
+fn unless_gone(result: Result<(), bollard::errors::Error>, what: String) -> Result<(), EngineError> {
+    match result {
+        Err(error) if !error::is_not_found(&error) => Err(EngineError::failed(what)(error)),
+        _ => Ok(()),
+    }
+}
+
+fn is_older(version: &str, than: &str) -> bool {
+    let numbers =
+        |text: &str| -> Vec<u32> { text.split('.').map(|part| part.parse().unwrap_or(0)).collect() };
+    numbers(version) < numbers(than)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_compare_by_number() {
+        assert!(is_older("1.9", "1.41") && is_older("", "1.41"));
+        assert!(!is_older("1.41", "1.41") && !is_older("1.100", "1.41"));
+    }
+}

@@ -1,0 +1,483 @@
+//! What should run, as one typed description that every rendering starts from.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::observed::{ImageFacts, Machine};
+use super::op::{Network, Volume};
+use super::problem::{PlanError, PlanProblem};
+use crate::config::{self, LogPlace, Seccomp, Stack};
+use crate::model::{Bytes, Cpus, ImageRef, ProjectName, Secret, User, label};
+
+/// Which part of a deployment a verb is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Profile {
+    /// The bridge; the orchestrator's image is built and spawned on demand.
+    Bridge,
+    /// The bridge and the user's application.
+    FullStack,
+    /// The images alone.
+    BuildOnly,
+}
+
+impl Profile {
+    /// Every profile by its name on the command line.
+    pub const ALL: [(&'static str, Self); 3] =
+        [("bridge", Self::Bridge), ("full-stack", Self::FullStack), ("build-only", Self::BuildOnly)];
+
+    /// The name on the command line.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        Self::ALL.iter().find(|(_, profile)| *profile == self).map_or("", |(name, _)| name)
+    }
+}
+
+/// A service of a deployment. Its name is the host name on the private network.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Service {
+    /// The stdio server, spawned on demand.
+    Orchestrator,
+    /// The network bridge.
+    Bridge,
+    /// The user's application.
+    App,
+}
+
+impl Service {
+    /// Every service, in the order in which they start.
+    pub const ALL: [Self; 3] = [Self::Orchestrator, Self::Bridge, Self::App];
+
+    /// The name in Compose files and labels.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Orchestrator => "mcp-orchestrator",
+            Self::Bridge => "mcp-bridge",
+            Self::App => "app",
+        }
+    }
+
+    /// The service of that name.
+    #[must_use]
+    pub fn of_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|service| service.name() == name)
+    }
+}
+
+/// Everything that should be.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Desired {
+    /// Whose it is.
+    pub project: ProjectName,
+    /// The private network; `None` where the containers join one that exists.
+    pub network: Option<Network>,
+    /// The named volumes.
+    pub volumes: Vec<Volume>,
+    /// The containers that keep running, in the order in which they start.
+    pub containers: Vec<Container>,
+    /// The stdio server as one verification or one client runs it.
+    pub stdio: Container,
+    /// What was adjusted to the machine, to be said.
+    pub notes: Vec<String>,
+}
+
+/// A container, down to the last field that decides how it is confined.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Container {
+    /// The service that it is of.
+    pub service: Service,
+    /// Its name; `<project>-<service>-1` as Compose names it.
+    pub name: String,
+    /// The image reference, as written.
+    pub image: ImageRef,
+    /// The id of the image that the reference meant when this was planned.
+    pub image_id: Option<String>,
+    /// What it runs; empty means the image's own command.
+    pub command: Vec<String>,
+    /// Its variables.
+    pub environment: BTreeMap<String, Secret>,
+    /// Who it runs as.
+    pub user: User,
+    /// The root file system is read-only.
+    pub read_only: bool,
+    /// In-memory folders: path to mount options.
+    pub tmpfs: BTreeMap<String, String>,
+    /// Capabilities kept of all, which are dropped.
+    pub cap_add: BTreeSet<String>,
+    /// No process gains rights that its parent lacks.
+    pub no_new_privileges: bool,
+    /// The seccomp profile: `None` is the engine's default, else `unconfined` or the profile's JSON.
+    pub seccomp: Option<String>,
+    /// Memory, and with it swap.
+    pub memory: Option<Bytes>,
+    /// Processors.
+    pub cpus: Option<Cpus>,
+    /// Processes and threads.
+    pub pids: Option<u32>,
+    /// An init process of the engine's reaps, where the program does not.
+    pub init: bool,
+    /// Volumes and host folders.
+    pub mounts: Vec<Mount>,
+    /// The network's name in the engine; `none` for no network.
+    pub network: String,
+    /// Published ports.
+    pub ports: Vec<Port>,
+    /// What happens when it ends.
+    pub restart: Restart,
+    /// The size of one file of the engine's log.
+    pub log_size: Bytes,
+    /// How many such files are kept.
+    pub log_files: u32,
+    /// Standard input stays open for one attached client.
+    pub interactive: bool,
+    /// How long it has to end before it is killed.
+    pub stop_grace: Duration,
+    /// Its labels, all but the config hash.
+    pub labels: BTreeMap<String, String>,
+}
+
+/// Something mounted into a container, writable.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Mount {
+    /// What.
+    pub source: MountSource,
+    /// Where: an absolute path in the container.
+    pub target: String,
+}
+
+/// What is mounted.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum MountSource {
+    /// A named volume, by its name in the engine.
+    Volume(String),
+    /// A folder of the host. Absolute.
+    Folder(PathBuf),
+}
+
+/// A published port.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Port {
+    /// The host's address.
+    pub address: IpAddr,
+    /// The host's port.
+    pub host: u16,
+    /// The container's port.
+    pub container: u16,
+}
+
+/// What happens when a container ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Restart {
+    /// It stays down, and is removed.
+    Never,
+    /// It is started again until somebody stops it.
+    UnlessStopped,
+}
+
+/// The ports that the bridge listens on inside its container.
+pub(crate) const WEBSOCKET: u16 = 8765;
+pub(crate) const REST: u16 = 5000;
+
+/// What of the images the plan depends on; `None` where an image is not there yet.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Images<'a> {
+    /// The orchestrator's.
+    pub orchestrator: Option<&'a ImageFacts>,
+    /// The bridge's.
+    pub bridge: Option<&'a ImageFacts>,
+    /// The application's.
+    pub app: Option<&'a ImageFacts>,
+}
+
+/// Decides what should be. Everything that stands in the way is reported at once.
+pub fn desired(
+    stack: &Stack,
+    profile: Profile,
+    machine: &Machine,
+    images: Images<'_>,
+) -> Result<Desired, PlanError> {
+    let mut problems = refusals(stack, machine);
+    if profile == Profile::FullStack && stack.app.is_none() {
+        problems.push(PlanProblem::NoApp);
+    }
+    PlanError::check(problems)?;
+
+    let mut notes = Vec::new();
+    let context = Context::new(stack, machine, images, &mut notes);
+    let mut containers = Vec::new();
+    if profile != Profile::BuildOnly {
+        containers.push(context.bridge());
+    }
+    if let (Profile::FullStack, Some(app)) = (profile, &stack.app) {
+        containers.push(context.app(app));
+    }
+    let stdio = context.stdio();
+    let mut volumes: Vec<Volume> = Vec::new();
+    for mount in containers.iter().chain([&stdio]).flat_map(|container| &container.mounts) {
+        if let MountSource::Volume(name) = &mount.source
+            && volumes.iter().all(|volume| volume.name != *name)
+        {
+            let key = name.strip_prefix(&format!("{}_", stack.project)).unwrap_or(name).to_owned();
+            volumes.push(Volume { name: name.clone(), key, project: stack.project.clone() });
+        }
+    }
+    let network = context.network();
+    Ok(Desired { project: stack.project.clone(), network, volumes, containers, stdio, notes })
+}
+
+/// What is refused whatever the images are.
+fn refusals(stack: &Stack, machine: &Machine) -> Vec<PlanProblem> {
+    let mut problems = Vec::new();
+    for protection in &machine.unenforced {
+        if !stack.hardening.accept_unenforced.contains(protection) && is_asked_for(stack, *protection) {
+            problems.push(PlanProblem::Unenforced(*protection));
+        }
+    }
+    if !stack.bridge.address.is_loopback() && !stack.bridge.insecure {
+        problems.push(PlanProblem::OpenToTheNetwork(stack.bridge.address));
+    }
+    if let (LogPlace::Folder(folder), true) = (&stack.logs.place, machine.remote) {
+        problems.push(PlanProblem::FolderOnRemote(folder.clone()));
+    }
+    problems
+}
+
+fn is_asked_for(stack: &Stack, protection: config::Protection) -> bool {
+    use config::Protection::{Cpus, Memory, Pids, Seccomp as Filter, Swap};
+    let hardening = &stack.hardening;
+    match protection {
+        Memory | Swap => hardening.memory.is_some(),
+        Cpus => hardening.cpus.is_some(),
+        Pids => hardening.pids.is_some(),
+        Filter => hardening.seccomp != Seccomp::Unconfined,
+    }
+}
+
+/// What every container of one plan shares.
+struct Context<'a> {
+    stack: &'a Stack,
+    images: Images<'a>,
+    cpus: Option<Cpus>,
+    user: User,
+}
+
+impl<'a> Context<'a> {
+    fn new(stack: &'a Stack, machine: &Machine, images: Images<'a>, notes: &mut Vec<String>) -> Self {
+        let available = Cpus::whole(u64::from(machine.cpus));
+        let cpus = stack.hardening.cpus.map(|asked| {
+            if asked > available {
+                notes.push(format!("cpus lowered from {asked} to {available}: the engine has no more"));
+            }
+            asked.min(available)
+        });
+        // The bridge's image carries the orchestrator's user as a number, so it is asked first.
+        let of_image =
+            [images.bridge, images.orchestrator].into_iter().flatten().find_map(ImageFacts::nonroot);
+        let user = stack.hardening.user.or(of_image).unwrap_or(User::NONROOT);
+        Self { stack, images, cpus, user }
+    }
+
+    fn network(&self) -> Option<Network> {
+        if let config::Network::Existing(_) = self.stack.hardening.network {
+            return None;
+        }
+        Some(Network { name: self.private(), key: PRIVATE.to_owned(), project: self.stack.project.clone() })
+    }
+
+    fn private(&self) -> String {
+        format!("{}_{PRIVATE}", self.stack.project)
+    }
+
+    fn bridge(&self) -> Container {
+        let bridge = &self.stack.bridge;
+        let mut environment = self.server_environment();
+        let settings = [
+            ("MCP_BRIDGE_MAX_CONNECTIONS", bridge.max_connections.to_string()),
+            ("MCP_BRIDGE_MAX_MESSAGE", bridge.max_message.to_string()),
+            ("MCP_BRIDGE_CALL_TIMEOUT", format!("{}s", bridge.call_timeout.as_secs())),
+            ("MCP_BRIDGE_ALLOW_ORIGIN", bridge.allowed_origins.join(",")),
+            ("MCP_BRIDGE_ALLOW_HOST", self.bridge_hosts().join(",")),
+        ];
+        let set = settings.into_iter().filter(|(_, value)| !value.is_empty());
+        environment.extend(set.map(|(key, value)| (key.to_owned(), Secret::new(value))));
+        if !self.stack.orchestrator.command.is_empty() {
+            let mut argv = self.images.orchestrator.map(|image| image.entrypoint.clone()).unwrap_or_default();
+            argv.extend(self.stack.orchestrator.command.iter().cloned());
+            let json = serde_json::Value::from(argv).to_string();
+            environment.insert("MCP_BRIDGE_COMMAND".to_owned(), Secret::new(json));
+        }
+        let port = |host, container| Port { address: bridge.address, host, container };
+        Container {
+            image_id: self.images.bridge.map(|image| image.id.clone()),
+            environment,
+            mounts: self.log_mount(),
+            ports: vec![port(bridge.websocket_port, WEBSOCKET), port(bridge.rest_port, REST)],
+            network: match &self.stack.hardening.network {
+                config::Network::Existing(name) => name.clone(),
+                // Without a network of its own nobody could reach it.
+                config::Network::Private | config::Network::None => self.private(),
+            },
+            ..self.container(Service::Bridge, bridge.image.clone())
+        }
+    }
+
+    /// The bridge answers to its own name on the private network besides what the user allows.
+    fn bridge_hosts(&self) -> Vec<String> {
+        let own = Service::Bridge.name().to_owned();
+        std::iter::once(own).chain(self.stack.bridge.allowed_hosts.iter().cloned()).collect()
+    }
+
+    fn stdio(&self) -> Container {
+        let orchestrator = &self.stack.orchestrator;
+        let image = self.images.orchestrator;
+        let mut container = Container {
+            image_id: image.map(|image| image.id.clone()),
+            command: orchestrator.command.clone(),
+            environment: self.server_environment(),
+            // Ours handles signals and has no children; of another program nobody knows.
+            init: image.is_none_or(|image| !image.labels.contains_key(label::PROGRAM)),
+            mounts: self.log_mount(),
+            restart: Restart::Never,
+            interactive: true,
+            ..self.container(Service::Orchestrator, orchestrator.image.clone())
+        };
+        container.name = format!("{}-{}-probe", self.stack.project, container.service.name());
+        container.labels.insert(label::ROLE.to_owned(), label::ROLE_PROBE.to_owned());
+        container.labels.insert(label::COMPOSE_ONEOFF.to_owned(), "True".to_owned());
+        container
+    }
+
+    fn app(&self, app: &config::App) -> Container {
+        let mut environment = app.environment.clone();
+        let url = format!("ws://{}:{WEBSOCKET}", Service::Bridge.name());
+        environment.entry("MCP_ORCHESTRATOR_URL".to_owned()).or_insert_with(|| Secret::new(url));
+        let address = self.stack.bridge.address;
+        let user = self.images.app.and_then(ImageFacts::nonroot);
+        Container {
+            image_id: self.images.app.map(|image| image.id.clone()),
+            command: app.command.clone(),
+            environment,
+            user: self.stack.hardening.user.or(user).unwrap_or(User::NONROOT),
+            init: true,
+            ports: app.ports.iter().map(|(&host, &container)| Port { address, host, container }).collect(),
+            ..self.container(Service::App, app.image.clone())
+        }
+    }
+
+    /// What all containers have in common: the whole of the hardening.
+    fn container(&self, service: Service, image: ImageRef) -> Container {
+        let hardening = &self.stack.hardening;
+        Container {
+            service,
+            name: format!("{}-{}-1", self.stack.project, service.name()),
+            image,
+            image_id: None,
+            command: Vec::new(),
+            environment: BTreeMap::new(),
+            user: self.user,
+            read_only: hardening.read_only,
+            tmpfs: hardening.tmpfs.iter().map(|(path, options)| (path.clone(), confined(options))).collect(),
+            cap_add: hardening.cap_add.clone(),
+            no_new_privileges: hardening.no_new_privileges,
+            seccomp: match &hardening.seccomp {
+                Seccomp::Default => None,
+                Seccomp::Profile { json, .. } => Some(json.clone()),
+                Seccomp::Unconfined => Some("unconfined".to_owned()),
+            },
+            memory: hardening.memory,
+            cpus: self.cpus,
+            pids: hardening.pids,
+            init: false,
+            mounts: Vec::new(),
+            network: match &hardening.network {
+                config::Network::Private => self.private(),
+                config::Network::None => "none".to_owned(),
+                config::Network::Existing(name) => name.clone(),
+            },
+            ports: Vec::new(),
+            restart: Restart::UnlessStopped,
+            log_size: self.stack.logs.max_size,
+            log_files: self.stack.logs.max_files,
+            interactive: false,
+            stop_grace: STOP_GRACE,
+            labels: self.labels(service),
+        }
+    }
+
+    /// The stdio server's variables: the env file's, beaten by those that were set by name.
+    fn server_environment(&self) -> BTreeMap<String, Secret> {
+        let orchestrator = &self.stack.orchestrator;
+        let logs = &self.stack.logs;
+        let mut environment = BTreeMap::from([
+            ("MCPO_LOG_DIR".to_owned(), Secret::new(&*logs.mount)),
+            ("MCPO_LOG_MAX_SIZE".to_owned(), Secret::new(logs.max_size.to_string())),
+            ("MCPO_LOG_MAX_FILES".to_owned(), Secret::new(logs.max_files.to_string())),
+        ]);
+        if let Some(age) = logs.max_age {
+            environment.insert("MCPO_LOG_MAX_AGE".to_owned(), Secret::new(format!("{}s", age.as_secs())));
+        }
+        let file = orchestrator.env_file.iter().flat_map(|file| &file.variables);
+        environment
+            .extend(file.chain(&orchestrator.environment).map(|(key, value)| (key.clone(), value.clone())));
+        environment
+    }
+
+    fn log_mount(&self) -> Vec<Mount> {
+        let source = match &self.stack.logs.place {
+            LogPlace::Folder(folder) => MountSource::Folder(folder.clone()),
+            // A volume belongs to the user who writes into it first, so each user has one.
+            LogPlace::Volume(key) if self.user.uid == User::NONROOT.uid => {
+                MountSource::Volume(format!("{}_{key}", self.stack.project))
+            }
+            LogPlace::Volume(key) => {
+                MountSource::Volume(format!("{}_{key}-{}", self.stack.project, self.user.uid))
+            }
+        };
+        vec![Mount { source, target: self.stack.logs.mount.clone() }]
+    }
+
+    fn labels(&self, service: Service) -> BTreeMap<String, String> {
+        let stack = self.stack;
+        let file = stack.file.clone().unwrap_or_else(|| stack.folder.join("mcpo.yaml"));
+        [
+            (label::PROJECT, stack.project.to_string()),
+            (label::ROLE, label::ROLE_SERVICE.to_owned()),
+            (label::COMPOSE_PROJECT, stack.project.to_string()),
+            (label::COMPOSE_SERVICE, service.name().to_owned()),
+            (label::COMPOSE_NUMBER, "1".to_owned()),
+            (label::COMPOSE_ONEOFF, "False".to_owned()),
+            (label::COMPOSE_CONFIG_FILES, file.display().to_string()),
+            (label::COMPOSE_WORKING_DIR, stack.folder.display().to_string()),
+        ]
+        .map(|(key, value)| (key.to_owned(), value))
+        .into()
+    }
+}
+
+const PRIVATE: &str = "mcp";
+/// The bridge ends its children within 5 s; this leaves it time to say goodbye.
+const STOP_GRACE: Duration = Duration::from_secs(10);
+
+/// Mount options for an in-memory folder: whatever was asked, nothing on it runs or is a device.
+fn confined(options: &str) -> String {
+    let asked: Vec<&str> = options.split(',').filter(|option| !option.is_empty()).collect();
+    let keeps = |name: &str, opposite: &str| !asked.contains(&name) && !asked.contains(&opposite);
+    let added = [("rw", "ro"), ("noexec", "exec"), ("nosuid", "suid"), ("nodev", "dev")]
+        .into_iter()
+        .filter(|(name, opposite)| keeps(name, opposite))
+        .map(|(name, _)| name);
+    added.chain(asked.iter().copied()).collect::<Vec<_>>().join(",")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_in_memory_folder_runs_nothing_unless_asked_by_name() {
+        assert_eq!(confined("size=64m"), "rw,noexec,nosuid,nodev,size=64m");
+        assert_eq!(confined("exec,size=1m"), "rw,nosuid,nodev,exec,size=1m");
+    }
+}

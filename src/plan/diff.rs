@@ -1,0 +1,172 @@
+//! The steps from what is to what should be.
+
+use std::collections::BTreeSet;
+
+use super::compare::{Mismatch, compare};
+use super::desired::{Container, Desired};
+use super::hash::config_hash;
+use super::observed::{LiveContainer, Observed, OwnedObject};
+use super::op::{Op, Plan, Step};
+use super::problem::{PlanError, PlanProblem};
+use crate::config;
+use crate::model::{ProjectName, label};
+
+/// Everything that is to be done so that `desired` holds. What is right already is left alone;
+/// what is not the project's is never touched.
+pub fn steps(
+    desired: &Desired,
+    hardening: &config::Hardening,
+    observed: &Observed,
+) -> Result<Plan, PlanError> {
+    let project = &desired.project;
+    let mut problems = Vec::new();
+    let mut steps = Vec::new();
+    if let config::Network::Existing(name) = &hardening.network
+        && !observed.networks.iter().any(|existing| existing.name == *name)
+    {
+        problems.push(PlanProblem::NoSuchNetwork(name.clone()));
+    }
+    if let Some(network) = &desired.network
+        && needs("network", &network.name, project, &observed.networks, &mut problems)
+    {
+        steps.push(Step::new(Op::CreateNetwork(network.clone()), NOT_THERE));
+    }
+    for volume in &desired.volumes {
+        if needs("volume", &volume.name, project, &observed.volumes, &mut problems) {
+            steps.push(Step::new(Op::CreateVolume(volume.clone()), NOT_THERE));
+        }
+    }
+    let mut kept: BTreeSet<&str> = BTreeSet::new();
+    for container in &desired.containers {
+        if let Some(project) = observed.foreign_names.get(&container.name) {
+            problems.push(PlanProblem::NameTaken {
+                kind: "container",
+                name: container.name.clone(),
+                project: project.clone(),
+            });
+        }
+        problems.extend(taken_ports(container, observed));
+        kept.insert(container.service.name());
+        container_steps(container, observed, &mut steps);
+    }
+    PlanError::check(problems)?;
+    let mut notes = desired.notes.clone();
+    let left = observed.containers.iter().filter(|live| live.is_service());
+    for other in left.filter(|live| live.service().is_some_and(|service| !kept.contains(service))) {
+        notes.push(format!("{} belongs to this project too and was left as it is", other.name));
+    }
+    Ok(Plan { steps, notes, accept_unenforced: hardening.accept_unenforced.clone() })
+}
+
+/// Everything that is to be done so that nothing of the project is left; volumes, and the data in
+/// them, only where asked.
+#[must_use]
+pub fn removal(project: &ProjectName, observed: &Observed, volumes: bool) -> Plan {
+    let mut steps = Vec::new();
+    for live in &observed.containers {
+        steps.extend(removal_of(live, "down was asked for"));
+    }
+    let mine = |object: &&OwnedObject| object.project.as_deref() == Some(project.as_str());
+    for network in observed.networks.iter().filter(mine) {
+        steps.push(Step::new(Op::RemoveNetwork(network.name.clone()), "down was asked for"));
+    }
+    let (gone, kept): (Vec<_>, Vec<_>) = observed.volumes.iter().filter(mine).partition(|_| volumes);
+    for volume in gone {
+        steps.push(Step::new(Op::RemoveVolume(volume.name.clone()), "--volumes was asked for"));
+    }
+    let notes = kept.iter().map(|volume| format!("kept volume {} and what is in it", volume.name)).collect();
+    Plan { steps, notes, ..Plan::default() }
+}
+
+const NOT_THERE: &str = "it does not exist";
+
+/// Whether an object has to be created; one that exists and is somebody else's is a problem.
+fn needs(
+    kind: &'static str,
+    name: &str,
+    project: &ProjectName,
+    existing: &[OwnedObject],
+    problems: &mut Vec<PlanProblem>,
+) -> bool {
+    let Some(found) = existing.iter().find(|object| object.name == name) else { return true };
+    if found.project.as_deref() != Some(project.as_str()) {
+        let (name, project) = (name.to_owned(), found.project.clone());
+        problems.push(PlanProblem::NameTaken { kind, name, project });
+    }
+    false
+}
+
+fn taken_ports(container: &Container, observed: &Observed) -> Vec<PlanProblem> {
+    let mut problems = Vec::new();
+    for port in &container.ports {
+        let clash = observed.held_ports.iter().find(|held| {
+            held.port == port.host
+                && (held.address == port.address
+                    || held.address.is_unspecified()
+                    || port.address.is_unspecified())
+        });
+        let Some(held) = clash else { continue };
+        let holder = match &held.project {
+            Some(project) => format!("container {} of project {project}", held.container),
+            None => format!("container {}", held.container),
+        };
+        let setting = setting_of(container, port.container);
+        let held_ports: BTreeSet<u16> = observed.held_ports.iter().map(|held| held.port).collect();
+        let free = (port.host.saturating_add(1)..=u16::MAX).find(|candidate| !held_ports.contains(candidate));
+        problems.push(PlanProblem::PortTaken { port: port.host, setting, holder, free });
+    }
+    problems
+}
+
+/// The setting that a published port comes from.
+#[must_use]
+pub fn setting_of(container: &Container, port: u16) -> &'static str {
+    use super::desired::{REST, Service, WEBSOCKET};
+    match (container.service, port) {
+        (Service::Bridge, WEBSOCKET) => "bridge.websocket_port",
+        (Service::Bridge, REST) => "bridge.rest_port",
+        _ => "app.ports",
+    }
+}
+
+fn container_steps(container: &Container, observed: &Observed, steps: &mut Vec<Step>) {
+    let of_service =
+        |live: &&LiveContainer| live.is_service() && live.service() == Some(container.service.name());
+    let name = || container.name.clone();
+    let create = |steps: &mut Vec<Step>, cause: &str| {
+        steps.push(Step::new(Op::Create(Box::new(container.clone())), cause));
+        steps.push(Step::new(Op::Start(name()), "it was created"));
+    };
+    let Some(live) = observed.containers.iter().find(of_service) else {
+        return create(steps, NOT_THERE);
+    };
+    if let Some(cause) = change(container, live) {
+        steps.extend(removal_of(live, &cause));
+        return create(steps, &cause);
+    }
+    if !live.state.running {
+        steps.push(Step::new(Op::Start(live.name.clone()), format!("it is {}", live.state.status)));
+    }
+}
+
+/// Why a container has to be replaced, if it has to: the fields that differ, or where all that can
+/// be compared is right, that what it was created from has changed.
+fn change(container: &Container, live: &LiveContainer) -> Option<String> {
+    let differing: Vec<Mismatch> =
+        compare(container, &live.live).into_iter().filter(|field| field.differs).collect();
+    if !differing.is_empty() {
+        let words: Vec<String> = differing
+            .iter()
+            .map(|field| format!("{} is {} and should be {}", field.id, field.found, field.promised))
+            .collect();
+        return Some(words.join("; "));
+    }
+    // A container without our hash was started by Compose from a rendered file: what it shows decides.
+    let hash = live.labels.get(label::CONFIG_HASH)?;
+    (hash != config_hash(container).as_str()).then(|| "its configuration has changed".to_owned())
+}
+
+fn removal_of(live: &LiveContainer, cause: &str) -> Vec<Step> {
+    let stop = live.state.running.then(|| Step::new(Op::Stop(live.name.clone()), cause));
+    stop.into_iter().chain([Step::new(Op::Remove(live.name.clone()), cause)]).collect()
+}

@@ -1,0 +1,104 @@
+//! Which images are pulled or built, decided by the digest of what goes into them.
+
+use std::collections::BTreeMap;
+
+use super::desired::Profile;
+use super::hash::{Digest, DigestOf};
+use super::observed::Observed;
+use super::op::{BuildFrom, ImageBuild, Op, Step};
+use crate::config::{Source, Stack};
+use crate::model::{ImageRef, label};
+
+/// The digests of what images are built from, and where from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ImageInputs {
+    /// The orchestrator's; `None` where it is not built.
+    pub orchestrator: Option<(BuildFrom, Digest)>,
+    /// The bridge's, without its base.
+    pub bridge: (BuildFrom, Digest),
+    /// The application's; `None` where it is not built.
+    pub app: Option<(BuildFrom, Digest)>,
+}
+
+/// What the bridge's image takes from the orchestrator's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BridgeBase {
+    /// The id of the orchestrator's image.
+    pub id: String,
+    /// What the bridge spawns.
+    pub command: Vec<String>,
+    /// Who it runs as.
+    pub user: String,
+}
+
+/// Steps for the orchestrator's and the application's images.
+#[must_use]
+pub fn image_steps(stack: &Stack, profile: Profile, inputs: &ImageInputs, observed: &Observed) -> Vec<Step> {
+    let orchestrator = &stack.orchestrator;
+    let mut steps: Vec<Step> =
+        image_step(&orchestrator.image, &orchestrator.source, inputs.orchestrator.as_ref(), observed)
+            .into_iter()
+            .collect();
+    if let (Profile::FullStack, Some(app)) = (profile, &stack.app) {
+        steps.extend(image_step(&app.image, &app.source, inputs.app.as_ref(), observed));
+    }
+    steps
+}
+
+/// The step for the bridge's image, once its base is there.
+#[must_use]
+pub fn bridge_step(
+    stack: &Stack,
+    inputs: &ImageInputs,
+    base: &BridgeBase,
+    observed: &Observed,
+) -> Option<Step> {
+    let (from, program) = &inputs.bridge;
+    let command = serde_json::Value::from(base.command.clone()).to_string();
+    let input = DigestOf::default()
+        .part("program", program.as_str().as_bytes())
+        .part("base", base.id.as_bytes())
+        .part("command", command.as_bytes())
+        .part("user", base.user.as_bytes())
+        .finish();
+    let args = BTreeMap::from([
+        ("BASE".to_owned(), base.id.clone()),
+        ("COMMAND".to_owned(), command),
+        ("USER".to_owned(), base.user.clone()),
+        ("LOG_DIR".to_owned(), stack.logs.mount.clone()),
+    ]);
+    build_step(&stack.bridge.image, from.clone(), input, args, observed)
+}
+
+fn image_step(
+    image: &ImageRef,
+    source: &Source,
+    input: Option<&(BuildFrom, Digest)>,
+    observed: &Observed,
+) -> Option<Step> {
+    match (source, input) {
+        (Source::Ours | Source::Context { .. }, Some((from, digest))) => {
+            build_step(image, from.clone(), digest.clone(), BTreeMap::new(), observed)
+        }
+        _ if observed.images.contains_key(image) => None,
+        _ => Some(Step::new(Op::Pull(image.clone()), "it is not here")),
+    }
+}
+
+fn build_step(
+    image: &ImageRef,
+    from: BuildFrom,
+    input: Digest,
+    args: BTreeMap<String, String>,
+    observed: &Observed,
+) -> Option<Step> {
+    let cause = match observed.images.get(image) {
+        None => "it does not exist",
+        Some(facts) => match facts.labels.get(label::INPUT_DIGEST) {
+            Some(digest) if digest == input.as_str() => return None,
+            Some(_) => "what it is built from has changed",
+            None => "it was not built by mcpo-deploy",
+        },
+    };
+    Some(Step::new(Op::Build(ImageBuild { image: image.clone(), from, input, args }), cause))
+}
