@@ -23,9 +23,9 @@ const MAX_TIMEOUT: Duration = Duration::from_hours(1);
 /// Everything that the server is told from outside.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// The key for OpenRouter.
+    /// The key for `OpenRouter`.
     pub openrouter_key: Option<Secret>,
-    /// The key for OpenAI.
+    /// The key for `OpenAI`.
     pub openai_key: Option<Secret>,
     /// The API to call instead of the provider's own, without a trailing slash.
     pub base_url: Option<String>,

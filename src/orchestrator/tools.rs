@@ -187,16 +187,14 @@ impl Task {
         }
         let strategy = match arguments.get("strategy") {
             None | Some(Value::Null) => STRATEGIES[0],
-            Some(Value::String(asked)) => match STRATEGIES.iter().find(|offered| *offered == asked) {
-                Some(offered) => offered,
-                None => {
+            Some(Value::String(asked)) => {
+                let Some(offered) = STRATEGIES.iter().find(|offered| *offered == asked) else {
                     let asked: String = asked.chars().take(MAX_ECHO).collect();
-                    return wrong(format!(
-                        "unknown strategy {asked:?}; this server offers {}",
-                        STRATEGIES.join(", ")
-                    ));
-                }
-            },
+                    let offered = STRATEGIES.join(", ");
+                    return wrong(format!("unknown strategy {asked:?}; this server offers {offered}"));
+                };
+                offered
+            }
             Some(_) => return wrong("`strategy` must be a text".to_owned()),
         };
         let prompt = match arguments.get("context") {

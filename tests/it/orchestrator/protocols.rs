@@ -163,11 +163,9 @@ async fn a_line_at_the_cap_is_read_and_a_longer_one_is_refused_and_passed_over()
 async fn more_requests_than_may_be_in_flight_are_all_answered() {
     let mut server = Server::start(&[]);
     server.initialize().await;
-    let mut lines = String::new();
-    for id in 0..500 {
-        lines += &format!("{}\n{BARE_STATUS}\n", call(json!(id), "get_orchestrator_status", json!({})));
-    }
-    server.send_bytes(lines.as_bytes()).await;
+    let line = |id: i64| call(json!(id), "get_orchestrator_status", json!({})).to_string();
+    let lines: Vec<String> = (0..500).flat_map(|id| [line(id), BARE_STATUS.to_owned()]).collect();
+    server.send_bytes((lines.join("\n") + "\n").as_bytes()).await;
     let end = server.finish().await;
     assert_eq!((end.status.code(), end.rest.len()), (Some(0), 1000));
 }

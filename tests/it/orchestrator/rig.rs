@@ -12,7 +12,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, interval_at, timeout};
 
 /// How long any one thing may take before a test fails.
-pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
+pub(crate) const DEADLINE: Duration = Duration::from_mins(1);
 pub(crate) const KEY: &str = "sk-or-v1-the-secret-of-this-test";
 
 pub(crate) struct Server {
@@ -115,12 +115,12 @@ impl Server {
     }
 }
 
-pub(crate) fn request(id: Value, method: &str, params: Value) -> Value {
-    json!({"jsonrpc": "2.0", "id": id, "method": method, "params": params})
+pub(crate) fn request(id: impl Into<Value>, method: &str, params: impl Into<Value>) -> Value {
+    json!({"jsonrpc": "2.0", "id": id.into(), "method": method, "params": params.into()})
 }
 
-pub(crate) fn call(id: Value, tool: &str, arguments: Value) -> Value {
-    request(id, "tools/call", json!({"name": tool, "arguments": arguments}))
+pub(crate) fn call(id: impl Into<Value>, tool: &str, arguments: impl Into<Value>) -> Value {
+    request(id, "tools/call", json!({"name": tool, "arguments": arguments.into()}))
 }
 
 /// What the stand-in does with a request.
@@ -226,6 +226,6 @@ async fn respond(stream: &mut TcpStream, status: u16, body: &str) -> std::io::Re
 async fn flood(stream: &mut TcpStream) -> std::io::Result<()> {
     stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n\r\n").await?;
     loop {
-        stream.write_all(&[b' '; 65536]).await?;
+        stream.write_all(&[b' '; 8192]).await?;
     }
 }
