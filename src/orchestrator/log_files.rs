@@ -12,8 +12,8 @@ use super::settings::LogSettings;
 
 const PREFIX: &str = "mcp-orchestrator-";
 const SUFFIX: &str = ".log";
-/// The most entries of the folder that one clean-up looks at.
-const MAX_SCANNED: usize = 10_000;
+/// The most log files that one clean-up looks at; what is beyond is the next one's.
+const MAX_LOOKED_AT: usize = 2_000;
 /// The most of the host's name that a file's name takes.
 const MAX_HOST: usize = 63;
 
@@ -90,9 +90,9 @@ impl LogFiles {
     fn clean_up(&self, own: &Path, now: SystemTime) {
         let Ok(entries) = fs::read_dir(&self.folder) else { return };
         let mut files: Vec<(SystemTime, PathBuf)> = entries
-            .take(MAX_SCANNED)
             .filter_map(Result::ok)
             .filter(|entry| is_log_name(&entry.file_name().to_string_lossy()))
+            .take(MAX_LOOKED_AT)
             .filter_map(|entry| {
                 let about = entry.metadata().ok().filter(fs::Metadata::is_file)?;
                 Some((about.modified().ok()?, entry.path()))
@@ -225,6 +225,19 @@ mod tests {
             fs::read_dir(folder.path()).expect("readable").map(|e| e.expect("read").file_name()).collect();
         assert_eq!(names.len(), 2, "{names:?}");
         assert!(names.contains(&"somebody-elses.log".into()), "{names:?}");
+    }
+
+    #[test]
+    fn more_files_than_one_clean_up_looks_at_are_gone_after_the_next() {
+        let folder = TempDir::new().expect("a folder");
+        for number in 0..MAX_LOOKED_AT + 10 {
+            File::create(folder.path().join(format!("{PREFIX}{number}{SUFFIX}"))).expect("made");
+        }
+        let _first = open(&folder, 1, 2);
+        let left = sizes(&folder).len();
+        assert!((3..=13).contains(&left), "{left}");
+        let _second = open(&folder, 2, 2);
+        assert_eq!(sizes(&folder).len(), 2);
     }
 
     #[test]

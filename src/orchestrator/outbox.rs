@@ -47,6 +47,15 @@ mod tests {
     use super::*;
 
     #[tokio::test]
+    async fn a_full_queue_holds_back_whoever_has_another_line() {
+        let (outbox, _writer) = open();
+        for _ in 0..QUEUE {
+            outbox.send(String::new()).await.expect("open");
+        }
+        assert_eq!(outbox.0.capacity(), 0);
+    }
+
+    #[tokio::test]
     async fn lines_are_written_whole_in_order_and_all_of_them() {
         let (outbox, writer) = open();
         let send = async move {

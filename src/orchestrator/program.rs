@@ -31,6 +31,9 @@ const DRAIN_MARGIN: Duration = Duration::from_secs(5);
 pub fn serve(env: &Env) -> Result<Exit, InvalidSettings> {
     let settings = Settings::from_env(env)?;
     log::start(&settings.logs);
+    if settings.exposes_key() {
+        warn!("ORCHESTRATOR_BASE_URL is http: the key travels unencrypted to that host");
+    }
     let runtime = match Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {

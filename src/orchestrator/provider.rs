@@ -17,7 +17,7 @@ use super::settings::Settings;
 use crate::model::Secret;
 
 /// The longest answer that is read from a provider.
-pub(super) const MAX_RESPONSE: usize = 8 << 20;
+const MAX_RESPONSE: usize = 8 << 20;
 /// The most of a provider's own error message that is passed on, in characters.
 const MAX_REASON: usize = 300;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);

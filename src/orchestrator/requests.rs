@@ -7,7 +7,7 @@ use rmcp::model::RequestId;
 use tokio::sync::watch;
 
 /// The most MCP requests in flight; reading stops until one is answered.
-pub(super) const MAX_OPEN: usize = 64;
+const MAX_OPEN: usize = 64;
 
 #[derive(Debug, Clone)]
 pub(super) struct OpenRequests(watch::Sender<HashSet<RequestId>>);

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use rmcp::model::{
     CallToolRequestParams, CallToolResponse, CallToolResult, ClientJsonRpcMessage, CustomRequest,
     CustomResult, ErrorCode, ErrorData, Implementation, JsonRpcMessage, ListToolsResult,
-    PaginatedRequestParams, RequestId, ServerCapabilities, ServerConfig, Tool,
+    PaginatedRequestParams, RequestId, ServerCapabilities, ServerConfig,
 };
 use rmcp::service::{RequestContext, RoleServer, RxJsonRpcMessage, ServerInitializeError, TxJsonRpcMessage};
 use rmcp::transport::Transport;
@@ -116,10 +116,6 @@ impl ServerHandler for Server {
                 "orchestrate_task asks one external model for a second opinion; \
                  get_orchestrator_status tells which one is configured and what it has cost.",
             )
-    }
-
-    fn get_tool(&self, name: &str) -> Option<Tool> {
-        catalog::tools().into_iter().find(|tool| tool.name == name)
     }
 
     async fn list_tools(

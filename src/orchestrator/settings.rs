@@ -1,6 +1,7 @@
 //! What the environment says, checked: all problems at once, and no value of a secret in any.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -113,6 +114,16 @@ impl Settings {
             },
         };
         if problems.is_empty() { Ok(settings) } else { Err(InvalidSettings(problems)) }
+    }
+
+    /// Whether the key would travel unencrypted to another machine.
+    pub(super) fn exposes_key(&self) -> bool {
+        let url = self.base_url.as_deref().and_then(|base| Url::parse(base).ok());
+        url.filter(|url| url.scheme() == "http").is_some_and(|url| {
+            let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
+            let is_loopback = host.parse().is_ok_and(|address: IpAddr| address.is_loopback());
+            host != "localhost" && !is_loopback
+        })
     }
 }
 
@@ -246,6 +257,21 @@ mod tests {
     fn a_base_url_loses_its_trailing_slash() {
         let settings = read(&[("ORCHESTRATOR_BASE_URL", "http://127.0.0.1:8000/v1/")]).expect("valid");
         assert_eq!(settings.base_url.as_deref(), Some("http://127.0.0.1:8000/v1"));
+    }
+
+    #[test]
+    fn an_unencrypted_base_url_exposes_the_key_unless_it_is_this_machine() {
+        for (base, exposed) in [
+            ("http://llm.lan/v1", true),
+            ("http://10.0.0.1:8000", true),
+            ("https://llm.lan/v1", false),
+            ("http://localhost:8000", false),
+            ("http://127.0.0.1:8000", false),
+            ("http://[::1]:8000", false),
+        ] {
+            let settings = read(&[("ORCHESTRATOR_BASE_URL", base)]).expect("valid");
+            assert_eq!(settings.exposes_key(), exposed, "{base}");
+        }
     }
 
     #[test]

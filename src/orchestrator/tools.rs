@@ -107,7 +107,7 @@ impl Tools {
             "status": "active",
             "runtime_seconds": seconds(self.ledger.runtime()),
             "request_count": book.requests,
-            "total_cost": book.total_cost,
+            "total_cost": dollars(book.total_cost),
             "requests_without_cost": book.unpriced,
             "models_available": available,
             "model": self.provider.as_ref().map(|provider| provider.model.as_str()),
@@ -164,6 +164,11 @@ impl Tools {
 /// An error as every dialect shows it.
 pub(super) fn error_value(kind: &str, message: &str) -> Value {
     json!({"error": {"kind": kind, "message": message}})
+}
+
+/// To a millionth: sums of fractions would show their rounding otherwise.
+fn dollars(amount: f64) -> f64 {
+    (amount * 1e6).round() / 1e6
 }
 
 /// To the millisecond.

@@ -115,6 +115,17 @@ async fn an_endless_answer_is_cut_off() {
 }
 
 #[tokio::test]
+async fn an_answer_at_the_cap_is_read_and_a_longer_one_is_not() {
+    let body = completion("x", None);
+    let padded = |length: usize| format!("{body}{}", " ".repeat(length - body.len()));
+    for (length, field) in [(8 << 20, "response"), ((8 << 20) + 1, "error")] {
+        let provider = StandIn::start(Reply::Now(200, padded(length))).await;
+        let answer = Server::start(&provider.env()).ask(BARE_TASK).await;
+        assert!(answer.get(field).is_some(), "{length}: {answer}");
+    }
+}
+
+#[tokio::test]
 async fn a_silent_provider_and_one_that_is_not_there_are_told_apart() {
     let provider = StandIn::start(Reply::Never).await;
     let [key, base] = provider.env();
@@ -146,8 +157,7 @@ async fn a_cancelled_task_closes_its_connection_and_holds_up_nothing() {
 
 #[tokio::test]
 async fn bare_answers_keep_the_order_of_their_requests() {
-    let provider =
-        StandIn::start(Reply::After(std::time::Duration::from_millis(200), completion("slow", None))).await;
+    let provider = StandIn::start(Reply::Now(200, completion("slow", None))).await;
     let mut server = Server::start(&provider.env());
     server.send(format!("{BARE_TASK}\n{BARE_STATUS}\n{{\"oops\n{BARE_TASK}")).await;
     assert_eq!(server.receive().await["response"], "slow");
