@@ -1,5 +1,6 @@
 //! Where log lines go: stderr, and files where there is a folder for them. Never payloads: of other
-//! crates only warnings pass, since they print messages and headers below that.
+//! crates only errors pass, since below that they print what they carry: rmcp's warnings repeat
+//! the text of every error answer.
 
 use std::sync::Mutex;
 
@@ -41,5 +42,5 @@ pub(super) fn start(settings: &LogSettings) {
 }
 
 fn ours(level: LevelFilter) -> Targets {
-    Targets::new().with_default(level.min(LevelFilter::WARN)).with_target(env!("CARGO_CRATE_NAME"), level)
+    Targets::new().with_default(LevelFilter::ERROR).with_target(env!("CARGO_CRATE_NAME"), level)
 }

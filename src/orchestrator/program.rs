@@ -1,7 +1,7 @@
 //! The program: from the environment to an exit code.
 
 use std::future::Future;
-use std::io::{self, Write as _};
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -45,7 +45,6 @@ pub fn serve(env: &Env) -> Result<Exit, InvalidSettings> {
         runtime.block_on(async { run(tokio::io::stdin(), tokio::io::stdout(), settings, stop()).await });
     // A read of stdin cannot be interrupted; the process ends without waiting for it.
     runtime.shutdown_background();
-    let _ = io::stdout().flush();
     Ok(exit)
 }
 

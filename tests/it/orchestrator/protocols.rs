@@ -125,7 +125,8 @@ async fn a_wrong_line_gets_an_error_and_the_next_one_its_answer() {
         assert_eq!((&answer["error"]["code"], &answer["id"]), (&json!(code), &json!(4)), "{line}");
     }
     assert_eq!(server.ask(BARE_STATUS).await["status"], "active");
-    assert_eq!(server.finish().await.status.code(), Some(0));
+    let end = server.finish().await;
+    assert_eq!((end.status.code(), end.stderr.as_str()), (Some(0), ""), "no payload is logged");
 }
 
 #[tokio::test]

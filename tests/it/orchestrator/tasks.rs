@@ -152,7 +152,7 @@ async fn a_cancelled_task_closes_its_connection_and_holds_up_nothing() {
         .await;
     timeout(DEADLINE, provider.closed.recv()).await.expect("the connection is closed");
     let end = server.finish().await;
-    assert_eq!((end.status.code(), end.rest), (Some(0), vec![]));
+    assert_eq!((end.status.code(), end.rest, end.stderr), (Some(0), vec![], String::new()));
 }
 
 #[tokio::test]
