@@ -59,6 +59,26 @@ impl<R: AsyncRead + Unpin> LineReader<R> {
         }
     }
 
+    /// Passes over the line that was [`FrameError::TooLong`], its line feed included, keeping none of
+    /// it. Safe to cancel: called again, it goes on.
+    pub async fn skip_line(&mut self) -> Result<(), FrameError> {
+        loop {
+            if let Some(end) = self.buffer.iter().position(|&b| b == b'\n') {
+                self.buffer.drain(..=end);
+                self.scanned = 0;
+                return Ok(());
+            }
+            self.buffer.clear();
+            self.buffer.shrink_to(8 * 1024);
+            self.scanned = 0;
+            self.buffer.reserve(8 * 1024);
+            if self.ended || self.inner.read_buf(&mut self.buffer).await? == 0 {
+                self.ended = true;
+                return Ok(());
+            }
+        }
+    }
+
     fn take_line(&mut self) -> Result<Option<String>, FrameError> {
         let too_long = FrameError::TooLong { max: self.max };
         let end = match self.buffer[self.scanned..].iter().position(|&b| b == b'\n') {
@@ -156,6 +176,20 @@ mod tests {
         let mut reader = LineReader::new(tokio::io::repeat(b'x'), 1024);
         assert!(matches!(reader.next().await, Err(FrameError::TooLong { max: 1024 })));
         assert!(reader.buffer.capacity() < 64 * 1024, "{}", reader.buffer.capacity());
+    }
+
+    #[tokio::test]
+    async fn a_line_that_is_too_long_can_be_passed_over() {
+        let long = "x".repeat(100_000);
+        let text = format!("a\n{long}\nb\n{long}");
+        let mut reader = LineReader::new(text.as_bytes(), 1024);
+        assert_eq!(reader.next().await.expect("a line").as_deref(), Some("a"));
+        assert!(matches!(reader.next().await, Err(FrameError::TooLong { .. })));
+        reader.skip_line().await.expect("passed over");
+        assert_eq!(reader.next().await.expect("a line").as_deref(), Some("b"));
+        assert!(matches!(reader.next().await, Err(FrameError::TooLong { .. })));
+        reader.skip_line().await.expect("passed over");
+        assert_eq!(reader.next().await.expect("the end"), None);
     }
 
     #[tokio::test]

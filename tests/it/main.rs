@@ -1,0 +1,4 @@
+//! Everything that is tested from outside and needs no Docker engine.
+
+#[cfg(feature = "orchestrator")]
+mod orchestrator;

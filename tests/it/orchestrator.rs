@@ -1,0 +1,7 @@
+//! The orchestrator program, spawned as its users spawn it.
+
+mod lifetime;
+mod logs;
+mod protocols;
+mod rig;
+mod tasks;
