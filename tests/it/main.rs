@@ -1,0 +1,4 @@
+//! Everything that is tested from outside and needs no engine.
+
+#[cfg(feature = "cli")]
+mod config;
