@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use super::files::{self, absolute, shown};
-use super::kind::duration;
 use super::layers::Layers;
 use super::problem::{Place, Problem};
 use super::settings::{BRIDGE_IMAGE, DOCKERFILE, ORCHESTRATOR_IMAGE, SETTINGS, UNLIMITED};
+use super::shape::duration;
 use super::stack::{
     App, Bridge, Hardening, LogPlace, Logs, Network, Orchestrator, Protection, Seccomp, Source, Stack,
 };

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use super::kind::is_variable;
+use super::shape::is_variable;
 use crate::env::Env;
 use crate::model::Secret;
 

@@ -5,6 +5,9 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use super::settings::UNLIMITED;
+use super::shape::{
+    duration, is_clean_absolute, is_host, is_inner, is_object_name, is_origin, is_variable, shown,
+};
 use super::stack::Protection;
 use super::suggest::nearest;
 use crate::model::{Bytes, Cpus, ImageRef, ProjectName, User};
@@ -310,29 +313,6 @@ fn one_of(word: Word, text: &str) -> Result<String, Fault> {
     })
 }
 
-/// A span of time: one or more whole numbers with a unit, `ms`, `s`, `m`, `h` or `d`.
-pub(super) fn duration(text: &str) -> Option<Duration> {
-    let mut rest = text;
-    let mut total = Duration::ZERO;
-    while !rest.is_empty() {
-        let digits = rest.find(|c: char| !c.is_ascii_digit())?;
-        let number: u64 = rest[..digits].parse().ok()?;
-        rest = &rest[digits..];
-        let end = rest.find(|c: char| c.is_ascii_digit()).unwrap_or(rest.len());
-        let unit = match &rest[..end] {
-            "ms" => 1,
-            "s" => 1000,
-            "m" => 60_000,
-            "h" => 3_600_000,
-            "d" => 86_400_000,
-            _ => return None,
-        };
-        total = total.checked_add(Duration::from_millis(number.checked_mul(unit)?))?;
-        rest = &rest[end..];
-    }
-    (!text.is_empty()).then_some(total)
-}
-
 fn spelt(seconds: u64) -> String {
     match seconds {
         s if s % 86_400 == 0 => format!("{}d", s / 86_400),
@@ -347,145 +327,6 @@ fn binary(bytes: u64) -> String {
     }
 }
 
-/// The name of a variable, as shells and Compose have it.
-pub(super) fn is_variable(text: &str) -> bool {
-    text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
-        && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
-}
-
-fn is_inner(text: &str) -> bool {
-    let inner = text.strip_prefix("./").unwrap_or(text);
-    !inner.is_empty()
-        && !inner.contains(|c: char| c.is_control() || c == '\\')
-        && inner.split('/').all(|part| !matches!(part, "" | "." | ".."))
-}
-
-fn is_clean_absolute(text: &str) -> bool {
-    text.strip_prefix('/').is_some_and(|rest| {
-        !rest.contains(|c: char| c.is_control() || matches!(c, ':' | ',' | '\\'))
-            && rest.split('/').all(|part| !matches!(part, "" | "." | ".."))
-    })
-}
-
-/// The rule of the engine for volumes and networks.
-fn is_object_name(text: &str) -> bool {
-    text.len() >= 2
-        && text.len() <= 128
-        && text.starts_with(|c: char| c.is_ascii_alphanumeric())
-        && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'-'))
-}
-
-fn is_origin(text: &str) -> bool {
-    text.split_once("://").is_some_and(|(scheme, host)| {
-        scheme.starts_with(|c: char| c.is_ascii_lowercase())
-            && scheme.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"+-.".contains(&b))
-            && is_host(host)
-    })
-}
-
-fn is_host(text: &str) -> bool {
-    let (name, port) = match text.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
-        Some((address, "")) => return address.parse::<std::net::Ipv6Addr>().is_ok(),
-        Some((address, port)) if address.parse::<std::net::Ipv6Addr>().is_ok() => {
-            ("v6", port.strip_prefix(':'))
-        }
-        Some(_) => return false,
-        None => text.split_once(':').map_or((text, Some("1")), |(name, port)| (name, Some(port))),
-    };
-    let port_ok = port.is_some_and(|port| {
-        port.bytes().all(|b| b.is_ascii_digit()) && port.parse::<u16>().is_ok_and(|port| port > 0)
-    });
-    port_ok
-        && (1..=253).contains(&name.len())
-        && name.split('.').all(|label| {
-            !label.is_empty() && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
-        })
-}
-
-/// A value as messages show it: on one line, short, and quoted where it is not a plain word.
-pub(super) fn shown(text: &str) -> String {
-    const MAX: usize = 60;
-    let plain = |c: char| c.is_ascii_graphic() && !matches!(c, '"' | '`' | '\\');
-    let cut: String = text.chars().take(MAX).collect();
-    let more = if cut.len() < text.len() { "…" } else { "" };
-    if !text.is_empty() && cut.chars().all(plain) { format!("{cut}{more}") } else { format!("{cut:?}{more}") }
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const SIZE: Kind = Kind::Size { min: 6 << 20 };
-    const SPAN: Kind = Kind::Duration { min: 1, max: 86_400 };
-
-    #[test]
-    fn a_good_value_is_kept_in_one_spelling() {
-        for (kind, text, read) in [
-            (SIZE, "2048M", "2g"),
-            (Kind::Limit(&SIZE), "unlimited", "unlimited"),
-            (Kind::Cpus, "2.0", "2"),
-            (SPAN, "1m30s", "1m30s"),
-            (Kind::Number { min: 1, max: 65_535 }, "08765", "8765"),
-            (Kind::Word(Word::Capability), "CAP_NET_RAW", "NET_RAW"),
-            (Kind::Image, "python", "python:latest"),
-            (Kind::User, "1000", "1000:1000"),
-            (Kind::Origin, "http://localhost:3000", "http://localhost:3000"),
-            (Kind::Origin, "https://[::1]:8443", "https://[::1]:8443"),
-            (Kind::ContainerPath, "/app/logs", "/app/logs"),
-            (Kind::InnerPath, "./docker/Dockerfile", "./docker/Dockerfile"),
-            (Kind::Value, "", ""),
-        ] {
-            assert_eq!(kind.check(text).as_deref(), Ok(read), "{text}");
-        }
-    }
-
-    #[test]
-    fn a_bad_value_is_refused_with_what_it_must_be() {
-        for (kind, text, message) in [
-            (SIZE, "0", "must be at least 6 MiB, not 0"),
-            (
-                Kind::Limit(&SIZE),
-                "lots",
-                "must be a size, such as 512m or 2g, not lots; or write `unlimited`",
-            ),
-            (Kind::Flag, "yes", "must be true or false, not yes"),
-            (Kind::Cpus, "0", "must be at least 0.01, not 0"),
-            (SPAN, "5", "must be a span of time, such as 30s, 5m or 2h, not 5"),
-            (SPAN, "0s", "must be at least 1s, not 0s"),
-            (SPAN, "99h", "must be at most 1d, not 99h"),
-            (Kind::Number { min: 1, max: 9 }, "+1", "must be a whole number from 1 to 9, not +1"),
-            (Kind::Network, "host", "must not be host: it would give the isolation of the network away"),
-            (Kind::Text, "", "must be text on one line, not \"\""),
-        ] {
-            let fault = kind.check(text).map_err(|fault| fault.message);
-            assert_eq!(fault, Err(message.to_owned()), "{text}");
-        }
-        for (kind, texts) in [
-            (Kind::ContainerPath, ["/", "tmp", "/a/../b", "/a//b", "/a/", "/a:b", "/a,b"].as_slice()),
-            (Kind::InnerPath, &["/Dockerfile", "../Dockerfile", "", "a//b"]),
-            (Kind::Origin, &["*", "example.com", "https://x/y", "https://", "https://x:0", "null"]),
-            (Kind::Host, &["http://x", "x/y", "x:y", "", "[::1"]),
-            (Kind::Variable, &["1A", "A-B", "A B", "", "A=B"]),
-            (SPAN, &["", "s", "1y", "1.5s", "-1s", "18446744073709551615d"]),
-            (Kind::Value, &["a\0b"]),
-            (Kind::MountOptions, &["size=1m;rm", "a b"]),
-        ] {
-            for text in texts {
-                assert!(kind.check(text).is_err(), "{kind:?} {text}");
-            }
-        }
-    }
-
-    #[test]
-    fn a_misspelt_capability_is_answered_with_the_nearest() {
-        let fault = Kind::Word(Word::Capability).check("NET_BIND_SERVCE");
-        assert_eq!(fault.map_err(|fault| fault.suggestion), Err(Some("NET_BIND_SERVICE".to_owned())));
-    }
-
-    #[test]
-    fn a_long_or_strange_value_is_cut_and_quoted() {
-        assert_eq!(shown("a b\n"), "\"a b\\n\"");
-        assert_eq!(shown(&"x".repeat(100)), format!("{}…", "x".repeat(60)));
-        assert!(Kind::Image.check(&"x".repeat(MAX_TEXT + 1)).is_err());
-    }
-}
+#[path = "kind_tests.rs"]
+mod tests;

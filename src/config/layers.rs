@@ -2,11 +2,12 @@
 
 use std::collections::HashMap;
 
-use super::kind::{Kind, shown};
+use super::kind::Kind;
 use super::problem::{Place, Problem, Problems, Warning};
 use super::settings::{
     PREFIX, SECTIONS, SETTINGS, Setting, VARIABLES_OF_OTHERS, below, children, is_section, last_word, setting,
 };
+use super::shape::shown;
 use super::suggest::nearest;
 use super::tree::{Data, Node, Spot};
 use super::values::{Value, Values, node_of_text, read, twice};
@@ -67,7 +68,7 @@ impl<'a> Layers<'a> {
             } else if is_section(&full) {
                 self.lay_section(&full, value, file);
             } else {
-                self.problems.push(unknown(path, &key.name, &full, place(key.spot)));
+                self.problems.push_with(|| unknown(path, &key.name, &full, place(key.spot)));
             }
         }
     }

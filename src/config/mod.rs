@@ -17,6 +17,7 @@ mod resolve;
 mod schema;
 mod secrets;
 mod settings;
+mod shape;
 mod stack;
 mod suggest;
 mod tree;

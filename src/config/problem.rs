@@ -151,8 +151,13 @@ pub(super) struct Problems {
 
 impl Problems {
     pub(super) fn push(&mut self, problem: Problem) {
+        self.push_with(|| problem);
+    }
+
+    /// As [`Problems::push`], for a problem that costs something to make.
+    pub(super) fn push_with(&mut self, problem: impl FnOnce() -> Problem) {
         if self.found.len() < MAX_PROBLEMS {
-            self.found.push(problem);
+            self.found.push(problem());
         } else {
             self.more += 1;
         }

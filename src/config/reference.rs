@@ -104,16 +104,6 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_committed_reference_is_the_generated_one() {
-        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/reference/config.md");
-        if std::env::var_os("UPDATE_REFERENCE").is_some() {
-            std::fs::write(path, reference()).expect("written");
-        }
-        let committed = std::fs::read_to_string(path).expect("docs/reference/config.md");
-        assert!(committed == reference(), "stale; run the tests with UPDATE_REFERENCE=1");
-    }
-
-    #[test]
     fn no_cell_breaks_its_table() {
         for line in reference().lines().filter(|line| line.starts_with('|')) {
             assert_eq!(line.matches('|').count(), 6, "{line}");

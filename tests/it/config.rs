@@ -9,7 +9,7 @@ use mcpo_deploy::config::{
 use mcpo_deploy::diagnostic::{Diagnostic as _, Exit};
 use mcpo_deploy::env::Env;
 use mcpo_deploy::model::{Bytes, Cpus, Secret};
-use proptest::prelude::{ProptestConfig, any, proptest};
+use proptest::prelude::{ProptestConfig, proptest};
 
 /// A folder named `demo`.
 struct Folder {
@@ -401,7 +401,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(96))]
 
     #[test]
-    fn no_value_makes_it_panic_and_no_secret_is_repeated(value in any::<String>(), key in 0_usize..42) {
+    fn no_value_makes_it_panic_and_no_secret_is_repeated(value in ".{0,40}", key in 0_usize..42) {
         let folder = Folder::new();
         let defaults = mcpo_deploy::config::reference();
         let key = defaults.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next()).nth(key);
@@ -432,5 +432,20 @@ fn the_nearest_file_above_is_found_and_two_in_one_folder_are_refused() {
     assert_eq!(resolve(&Input::new(&env)).expect("good").stack.project.as_str(), "above");
     let folder = folder.with("mcpo.yml", "");
     assert_eq!(folder.problems(), ["mcpo.yaml lies beside mcpo.yml; remove one of the two (mcpo.yaml)"]);
-    assert!(Path::new(&folder.path).exists());
+}
+
+/// Compares a committed file with what the code makes; `UPDATE_REFERENCE=1` writes it anew.
+fn assert_committed(name: &str, text: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/reference").join(name);
+    if std::env::var_os("UPDATE_REFERENCE").is_some() {
+        std::fs::write(&path, text).expect("written");
+    }
+    let committed = std::fs::read_to_string(&path).expect(name);
+    assert!(committed == text, "{name} is stale; run the tests with UPDATE_REFERENCE=1");
+}
+
+#[test]
+fn the_committed_reference_and_schema_are_the_generated_ones() {
+    assert_committed("config.md", &mcpo_deploy::config::reference());
+    assert_committed("mcpo.schema.json", &format!("{:#}\n", mcpo_deploy::config::schema()));
 }
