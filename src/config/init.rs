@@ -78,13 +78,8 @@ fn add(text: &mut String, path: &str, depth: usize) {
     let indent = "  ".repeat(depth);
     let word = last_word(path);
     if let Some(setting) = setting(path) {
-        let otherwise = match (setting.default, setting.otherwise) {
-            (_, "") => String::new(),
-            (None, otherwise) => format!(" Default: {otherwise}."),
-            (Some(_), otherwise) => format!(" Or else: {otherwise}."),
-        };
         let value = setting.default.map(|default| format!(" {default}")).unwrap_or_default();
-        let _ = writeln!(text, "## {indent}{}{otherwise}\n# {indent}{word}:{value}", setting.doc);
+        let _ = writeln!(text, "## {indent}{}\n# {indent}{word}:{value}", setting.described());
     } else {
         let doc = SECTIONS.iter().find(|(section, _)| *section == path).map_or("", |(_, doc)| doc);
         let _ = writeln!(text, "## {indent}{doc}\n# {indent}{word}:");

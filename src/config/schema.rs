@@ -39,12 +39,7 @@ fn section(path: &str, doc: &str) -> Value {
 
 fn of_setting(setting: &'static Setting) -> Value {
     let mut schema = Map::new();
-    let otherwise = match (setting.default, setting.otherwise) {
-        (_, "") => String::new(),
-        (None, otherwise) => format!(" Default: {otherwise}."),
-        (Some(default), otherwise) => format!(" Default: `{default}`; {otherwise}."),
-    };
-    schema.insert("description".to_owned(), json!(format!("{}{otherwise}", setting.doc)));
+    schema.insert("description".to_owned(), json!(setting.described()));
     if let Some(default) = default_of(setting) {
         schema.insert("default".to_owned(), default);
     }

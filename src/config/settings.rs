@@ -25,6 +25,15 @@ impl Setting {
         format!("{PREFIX}{}", self.key.replace('.', "_").to_ascii_uppercase())
     }
 
+    /// What it does, and what holds where the default does not.
+    pub(super) fn described(&self) -> String {
+        match (self.default, self.otherwise) {
+            (_, "") => self.doc.to_owned(),
+            (None, otherwise) => format!("{} Default: {otherwise}.", self.doc),
+            (Some(_), otherwise) => format!("{} ({otherwise}).", self.doc.trim_end_matches('.')),
+        }
+    }
+
     /// Whether its values are never shown.
     #[must_use]
     pub(super) fn is_secret(&self) -> bool {

@@ -325,6 +325,7 @@ fn a_seccomp_profile_is_read_and_must_be_one() {
     assert_eq!(stack.hardening.seccomp, Seccomp::Unconfined);
 }
 
+#[cfg(unix)]
 #[test]
 fn an_env_file_is_required_when_it_is_named_and_told_about_by_name_only() {
     let named = yaml("orchestrator: {env_file: x.env}\n");
