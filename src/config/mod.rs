@@ -1,7 +1,34 @@
 //! `mcpo.yaml`, the environment and flags → a checked [`Stack`].
+//!
+//! One table of settings (`settings.rs`) is the source of the keys, of the variables of the
+//! environment, of the JSON Schema, of the reference and of the file that `init` writes. This
+//! layer is the only one that reads files a person wrote, and it writes none but those of `init`.
 
+mod assemble;
+mod env_file;
+mod files;
+mod find;
+mod init;
+mod kind;
+mod layers;
+mod problem;
+mod reference;
+mod resolve;
+mod schema;
+mod secrets;
+mod settings;
+mod shape;
 mod stack;
+mod suggest;
+mod tree;
+mod values;
 
+pub use init::{Done, InitError, Written, env_text, file_text, write};
+pub use layers::Override;
+pub use problem::{ConfigError, MAX_PROBLEMS, Place, Problem, Warning};
+pub use reference::reference;
+pub use resolve::{Input, Resolved, Setting, resolve};
+pub use schema::schema;
 pub use stack::{
     App, Bridge, EnvFile, Hardening, LogPlace, Logs, Network, Orchestrator, Protection, Seccomp, Source,
     Stack,

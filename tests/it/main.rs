@@ -1,4 +1,6 @@
 //! Everything that is tested from outside and needs no Docker engine.
 
+#[cfg(feature = "cli")]
+mod config;
 #[cfg(feature = "orchestrator")]
 mod orchestrator;
