@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use clap::builder::BoolishValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::error::StartError;
@@ -63,7 +64,7 @@ pub struct Serve {
     /// Where to listen.
     #[command(flatten)]
     pub listen: Listen,
-    /// The most server processes at a time, and so the most WebSockets and running calls.
+    /// The most server processes at a time, and so the most connections and calls.
     #[arg(long, env = "MCP_BRIDGE_MAX_CONNECTIONS", value_name = "N", default_value = "64", value_parser = connections)]
     pub max_connections: usize,
     /// The longest message in either direction; units as in Docker, at least 1k.
@@ -75,23 +76,24 @@ pub struct Serve {
     /// How long a server may take to end: half after its input closed, half after SIGTERM.
     #[arg(long, env = "MCP_BRIDGE_STOP_GRACE", value_name = "TIME", default_value = "5s", value_parser = duration)]
     pub stop_grace: Duration,
-    /// A web page's origin that may connect, such as <https://app.example>; repeat, or use commas.
+    /// A web page's origin that may open a WebSocket, such as `https://app.example`; repeat, or use
+    /// commas. No CORS headers are sent, so a page cannot use REST.
     #[arg(long, env = "MCP_BRIDGE_ALLOW_ORIGIN", value_name = "ORIGIN", value_delimiter = ',')]
     pub allow_origin: Vec<String>,
     /// A host name, without port, that requests may name besides localhost; repeat, or use commas.
     #[arg(long, env = "MCP_BRIDGE_ALLOW_HOST", value_name = "HOST", value_delimiter = ',')]
     pub allow_host: Vec<String>,
     /// Listen beyond loopback although anyone who can reach it can run the server.
-    #[arg(long, env = "MCP_BRIDGE_INSECURE")]
+    #[arg(long, env = "MCP_BRIDGE_INSECURE", value_parser = BoolishValueParser::new())]
     pub insecure: bool,
     /// Listen beyond loopback because this is a container's own network, and what is published of
     /// it is decided outside. Our image sets it.
-    #[arg(long, env = "MCP_BRIDGE_BEHIND_PUBLICATION")]
+    #[arg(long, env = "MCP_BRIDGE_BEHIND_PUBLICATION", value_parser = BoolishValueParser::new())]
     pub behind_publication: bool,
     /// How much is said on stderr.
     #[arg(long, env = "MCP_BRIDGE_LOG", value_name = "LEVEL", default_value = "info")]
     pub log: Level,
-    /// The server as a JSON array, for where there is no command line: ["my-server", "--stdio"].
+    /// The server, for where there is no command line: a JSON array of its program and arguments.
     #[arg(long, env = "MCP_BRIDGE_COMMAND", value_name = "JSON", value_parser = json_command)]
     pub command: Option<Command>,
     /// The server and its arguments. `python -m mcp_bridge`, this program's name in Python images'
@@ -145,8 +147,8 @@ impl Serve {
             max_message: self.max_message,
             call_timeout: self.call_timeout,
             stop_grace: self.stop_grace,
-            allowed_origins: self.allow_origin.clone(),
-            allowed_hosts: self.allow_host.iter().cloned().chain(own).collect(),
+            allowed_origins: named(&self.allow_origin).collect(),
+            allowed_hosts: named(&self.allow_host).chain(own).collect(),
             ..Settings::new(self.server()?)
         })
     }
@@ -161,6 +163,11 @@ impl Serve {
             }),
         }
     }
+}
+
+/// The names in a list. A variable that is set but empty names nobody.
+fn named(list: &[String]) -> impl Iterator<Item = String> {
+    list.iter().map(|name| name.trim().to_owned()).filter(|name| !name.is_empty())
 }
 
 fn connections(text: &str) -> Result<usize, String> {
@@ -249,6 +256,14 @@ mod tests {
         }
         let own = serve(&["--listen", "10.0.0.1:1", "--insecure", "--", "cat"]).expect("settings");
         assert_eq!(own.allowed_hosts, ["10.0.0.1"]);
+    }
+
+    #[test]
+    fn a_list_without_names_names_nobody() {
+        let args = ["--allow-host", "", "--allow-origin", " ,https://a", "--", "cat"];
+        let settings = serve(&args).expect("settings");
+        assert_eq!(settings.allowed_hosts, ["127.0.0.1", "127.0.0.1"]);
+        assert_eq!(settings.allowed_origins, ["https://a"]);
     }
 
     #[test]

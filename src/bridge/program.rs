@@ -11,7 +11,7 @@ use tracing_subscriber::filter::LevelFilter;
 use super::args::{Level, Serve};
 use super::error::StartError;
 use super::serve::run;
-use super::settings::Settings;
+use super::settings::{Command, Settings};
 use crate::diagnostic::Diagnostic;
 
 /// Serves until SIGTERM or SIGINT. `path` is the value of `PATH`.
@@ -38,7 +38,9 @@ async fn start(addresses: &[SocketAddr], settings: Settings) -> Result<(), Start
         let address = listener.local_addr().map_err(StartError::Runtime)?;
         tracing::info!("listening on {address}: ws://{address}/ws, POST http://{address}/mcp, /healthz");
     }
-    tracing::info!("each connection runs {:?} with {:?}", settings.command.program, settings.command.args);
+    // The arguments themselves may hold what nobody else is to see.
+    let Command { program, args } = &settings.command;
+    tracing::info!("each connection runs {program:?} with {} arguments", args.len());
     let shutdown = async {
         tokio::select! {
             _ = terminated.recv() => {}

@@ -26,7 +26,7 @@ use crate::mcp::{FrameError, LineReader};
 type Socket = WebSocketStream<TokioIo<Upgraded>>;
 
 /// How long a client may take to say goodbye back.
-const GOODBYE: Duration = Duration::from_secs(2);
+const GOODBYE: Duration = Duration::from_secs(1);
 /// How long a server whose output ended may take to exit before it counts as still running, and
 /// how long one whose input closed may take to say its last words.
 const LAST_WORDS: Duration = Duration::from_millis(250);
@@ -205,11 +205,10 @@ async fn say_goodbye(mut socket: Socket, code: CloseCode, reason: &str) {
         }
         loop {
             match socket.next().await {
-                None => return,
                 Some(Ok(_)) => {}
                 // Past a frame that was too big nothing can be told apart any more.
                 Some(Err(Error::Capacity(_))) => break,
-                Some(Err(_)) => return,
+                None | Some(Err(_)) => return,
             }
         }
         let mut rest = vec![0; 16 * 1024];

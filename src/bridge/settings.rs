@@ -16,7 +16,7 @@ pub struct Command {
 pub struct Settings {
     /// The server that is started for a client.
     pub command: Command,
-    /// The most server processes at a time, and so the most WebSockets and running calls.
+    /// The most server processes at a time, and so the most connections and calls.
     pub max_connections: usize,
     /// The longest message, in bytes, in either direction; also the longest body.
     pub max_message: usize,
@@ -55,7 +55,7 @@ impl Default for Waits {
         Self {
             head: Duration::from_secs(10),
             body: Duration::from_secs(30),
-            write: Duration::from_secs(60),
+            write: Duration::from_mins(1),
             ping: Duration::from_secs(20),
         }
     }
@@ -69,7 +69,7 @@ impl Settings {
             command,
             max_connections: 64,
             max_message: 16 * 1024 * 1024,
-            call_timeout: Duration::from_secs(120),
+            call_timeout: Duration::from_mins(2),
             stop_grace: Duration::from_secs(5),
             allowed_origins: Vec::new(),
             allowed_hosts: Vec::new(),

@@ -165,7 +165,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_client_that_leaves_is_seen_behind_its_unread_bytes() {
-        let (server, mut client) = pair(Duration::from_secs(60)).await;
+        let (server, mut client) = pair(Duration::from_mins(1)).await;
         client.write_all(b"unread").await.expect("room");
         let watch = server.peer.has_left();
         tokio::pin!(watch);
@@ -177,7 +177,7 @@ mod tests {
 
     #[tokio::test]
     async fn bytes_come_and_go_and_the_end_is_seen() {
-        let (mut server, mut client) = pair(Duration::from_secs(60)).await;
+        let (mut server, mut client) = pair(Duration::from_mins(1)).await;
         server.write_all(b"to you").await.expect("room");
         server.shutdown().await.expect("an open side");
         let mut got = String::new();

@@ -18,7 +18,7 @@ const STATUS_BYTES: usize = 1024 * 1024;
 /// How long `/healthz` may take.
 const HEALTH_DEADLINE: Duration = Duration::from_secs(3);
 /// How long a status call may take, the server's start included.
-const STATUS_DEADLINE: Duration = Duration::from_secs(60);
+const STATUS_DEADLINE: Duration = Duration::from_mins(1);
 
 /// The address at which this machine reaches a listener: a listener on every address is reached
 /// over loopback.

@@ -7,6 +7,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::Message;
 
+use mcpo_deploy::wire::http::{self, Limits};
+
 use super::{Bridge, gone, hear, lives, of_script, pid, until};
 
 /// Says its process id, then ignores everything but SIGKILL.
@@ -164,6 +166,54 @@ async fn a_bridge_that_stops_leaves_no_process() {
     for server in servers {
         assert!(!std::path::Path::new(&format!("/proc/{server}")).exists());
     }
+}
+
+#[tokio::test]
+async fn a_head_that_is_too_long_is_refused() {
+    let bridge = Bridge::of_script("cat").await;
+    let mut tcp = TcpStream::connect(bridge.addr).await.expect("a way");
+    let head = format!("GET /healthz HTTP/1.1\r\nHost: localhost\r\nX: {}\r\n\r\n", "x".repeat(64 << 10));
+    // The bridge stops reading in the middle of it.
+    let _ = tcp.write_all(head.as_bytes()).await;
+    let mut answer = [0; 12];
+    tcp.read_exact(&mut answer).await.expect("an answer");
+    assert_eq!(&answer, b"HTTP/1.1 431");
+    bridge.finish().await;
+}
+
+#[tokio::test]
+async fn a_body_that_never_comes_is_refused() {
+    let mut settings = of_script("cat");
+    settings.waits.body = Duration::from_millis(100);
+    let bridge = Bridge::start(settings).await;
+    let mut tcp = TcpStream::connect(bridge.addr).await.expect("a way");
+    let head = "POST /mcp HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n";
+    tcp.write_all(head.as_bytes()).await.expect("room");
+    let mut answer = [0; 12];
+    tcp.read_exact(&mut answer).await.expect("an answer");
+    assert_eq!(&answer, b"HTTP/1.1 408");
+    bridge.finish().await;
+}
+
+#[tokio::test]
+async fn idle_sockets_past_the_ceiling_wait_until_one_has_gone() {
+    let mut settings = of_script("cat");
+    settings.max_connections = 1;
+    let bridge = Bridge::start(settings).await;
+    let mut idle = Vec::new();
+    for _ in 0..65 {
+        idle.push(TcpStream::connect(bridge.addr).await.expect("a way"));
+    }
+    let host = bridge.addr.to_string();
+    let ask = async |deadline| {
+        let limits = Limits { deadline, body: 1024 };
+        http::get(bridge.addr, "/healthz", &host, limits).await
+    };
+    assert!(ask(Duration::from_millis(200)).await.is_err(), "it waits in the queue");
+    idle.pop();
+    assert_eq!(ask(super::PATIENCE).await.expect("an answer").status, 200);
+    drop(idle);
+    bridge.finish().await;
 }
 
 #[tokio::test]

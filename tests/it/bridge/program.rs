@@ -80,6 +80,27 @@ async fn bad_input_ends_with_64_and_touches_nothing() {
 }
 
 #[tokio::test]
+async fn the_variables_of_the_image_let_it_listen_on_every_address() {
+    let mut command = program();
+    command.env("MCP_BRIDGE_BEHIND_PUBLICATION", "1").env("MCP_BRIDGE_LISTEN", "0.0.0.0:0,0.0.0.0:0");
+    command.env("MCP_BRIDGE_COMMAND", r#"["cat"]"#).env("MCP_BRIDGE_ALLOW_HOST", "");
+    let serving = serve(&mut command, 2).await;
+    let (code, stdout, _) =
+        output(program().args(["probe", "--listen", &serving.addrs[0].to_string()])).await;
+    assert_eq!((code, stdout), (Some(0), format!("127.0.0.1:{} is healthy\n", serving.addrs[0].port())));
+    assert_eq!(end(serving, Signal::TERM).await, Some(0));
+}
+
+#[tokio::test]
+async fn a_probe_that_is_not_answered_gives_up() {
+    let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let listen = silent.local_addr().expect("an address").to_string();
+    let (code, _, stderr) =
+        output(program().args(["probe", "--timeout", "100ms", "--listen", &listen])).await;
+    assert_eq!((code, stderr), (Some(1), format!("{listen} did not answer within 100ms\n")));
+}
+
+#[tokio::test]
 async fn a_port_that_is_taken_is_named() {
     let bridge = Bridge::start(of_fixture("bare")).await;
     let (code, _, stderr) = output(program().args(["--listen", &bridge.addr.to_string(), "--", "cat"])).await;

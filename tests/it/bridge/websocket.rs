@@ -1,11 +1,12 @@
 //! Messages over a WebSocket.
 
-use std::time::Duration;
-
 use futures_util::SinkExt;
 use tokio_tungstenite::tungstenite::Message;
 
-use super::{Bridge, closed, hear, of_script, pid, refused, say, settings};
+use mcpo_deploy::mcp::{FrameError, Lines};
+use mcpo_deploy::wire::websocket::{Endpoint, WebSocketError, connect};
+
+use super::{Bridge, closed, hear, of_script, pid, refused, say, settings, until};
 
 #[tokio::test]
 async fn messages_pass_byte_for_byte_both_ways() {
@@ -158,13 +159,25 @@ async fn a_program_that_is_not_there_refuses_the_handshake_with_502() {
 
 #[tokio::test]
 async fn a_slow_reader_gets_every_line_in_order() {
-    let bridge = Bridge::of_script("seq 1 100000; exec cat").await;
+    // 50 MiB, far more than every buffer on the way holds.
+    let lines = 800;
+    let script =
+        format!("echo $$; i=0; while [ $i -lt {lines} ]; do i=$((i+1)); printf '%065535d\\n' $i; done; cat");
+    let bridge = Bridge::of_script(&script).await;
     let mut client = bridge.client().await;
-    // Nobody reads until the server has had time to fill every buffer on the way.
-    tokio::time::timeout(Duration::from_millis(100), std::future::pending::<()>()).await.unwrap_err();
-    for number in 1..=100_000 {
-        assert_eq!(hear(&mut client).await, number.to_string());
+    let server = pid(&mut client).await;
+    let held_back = || {
+        let stat = std::fs::read_to_string(format!("/proc/{server}/stat")).unwrap_or_default();
+        stat.contains(") S ")
+    };
+    until("the server waits for its reader", held_back).await;
+    let io = std::fs::read_to_string(format!("/proc/{server}/io")).expect("its counters");
+    let written = io.lines().find_map(|line| line.strip_prefix("wchar: ")).expect("a counter");
+    assert!(written.parse::<u64>().expect("a number") < 25 << 20, "{written} bytes are held for the client");
+    for number in 1..=lines {
+        assert_eq!(hear(&mut client).await.trim_start_matches('0'), number.to_string());
     }
+    drop(client);
     bridge.finish().await;
 }
 
@@ -215,4 +228,41 @@ async fn a_bridge_that_stops_says_so_with_1001() {
     let closing = tokio::spawn(async move { closed(&mut client).await });
     bridge.finish().await;
     assert_eq!(closing.await.expect("no panic").0, 1001);
+}
+
+fn endpoint(bridge: &Bridge) -> Endpoint {
+    Endpoint {
+        addr: bridge.addr,
+        host: "localhost".into(),
+        path: "/".into(),
+        headers: Vec::new(),
+        max_message: 1 << 20,
+        deadline: super::PATIENCE,
+    }
+}
+
+#[tokio::test]
+async fn our_own_client_sees_a_server_that_ends_as_the_end_and_keeps_the_reason() {
+    let bridge = Bridge::of_script("echo last words; exit 2").await;
+    let mut socket = connect(&endpoint(&bridge)).await.expect("a WebSocket");
+    let goodbye = socket.goodbye();
+    assert_eq!(socket.receive().await.expect("a line").as_deref(), Some("last words"));
+    assert_eq!(socket.receive().await.expect("the end"), None);
+    assert_eq!(goodbye.reason(), Some("1011: the server ended with exit status: 2"));
+    bridge.finish().await;
+}
+
+#[tokio::test]
+async fn our_own_client_sees_a_refusal_as_an_error_with_its_reason() {
+    let mut settings = settings("/bin/cat", &[]);
+    settings.max_message = 1024;
+    settings.max_connections = 1;
+    let bridge = Bridge::start(settings).await;
+    let mut socket = connect(&endpoint(&bridge)).await.expect("a WebSocket");
+    let second = connect(&endpoint(&bridge)).await.expect_err("one is all");
+    assert!(matches!(second, WebSocketError::Refused { status: 503, .. }), "{second}");
+    socket.send(&"x".repeat(1025)).await.expect("room");
+    let error = socket.receive().await.expect_err("too long");
+    assert!(matches!(&error, FrameError::Io(error) if error.to_string().contains("1009")), "{error}");
+    bridge.finish().await;
 }
