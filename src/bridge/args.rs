@@ -11,6 +11,7 @@ use super::settings::{Command, Settings};
 use crate::model::Bytes;
 
 const ABOUT: &str = "Puts a server that speaks MCP over stdio on the network: WebSocket and REST";
+const USAGE: &str = "mcp-bridge [OPTIONS] -- COMMAND [ARGUMENTS]...\n       mcp-bridge probe [OPTIONS]";
 const LONG_ABOUT: &str = "\
 Puts a server that speaks MCP over stdio on the network: WebSocket and REST.
 
@@ -27,7 +28,7 @@ by its origin's name, even one of this machine's.";
 
 /// What was asked on the command line.
 #[derive(Debug, Clone, Parser)]
-#[command(name = "mcp-bridge", version, about = ABOUT, long_about = LONG_ABOUT)]
+#[command(name = "mcp-bridge", version, about = ABOUT, long_about = LONG_ABOUT, override_usage = USAGE, disable_help_subcommand = true)]
 pub struct Arguments {
     /// What to do instead of serving.
     #[command(subcommand)]
@@ -94,7 +95,7 @@ pub struct Serve {
     #[arg(long, env = "MCP_BRIDGE_LOG", value_name = "LEVEL", default_value = "info")]
     pub log: Level,
     /// The server, for where there is no command line: a JSON array of its program and arguments.
-    #[arg(long, env = "MCP_BRIDGE_COMMAND", value_name = "JSON", value_parser = json_command)]
+    #[arg(long, env = "MCP_BRIDGE_COMMAND", value_name = "JSON", hide_env_values = true, value_parser = json_command)]
     pub command: Option<Command>,
     /// The server and its arguments. `python -m mcp_bridge`, this program's name in Python images'
     /// Compose files, stands for the server of --command.

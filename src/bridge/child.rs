@@ -112,7 +112,7 @@ impl Child {
         if !self.ends_within(half).await {
             kill_group(self.leash.pid, Signal::TERM);
             if !self.ends_within(half).await {
-                tracing::warn!("server [{}] ignores SIGTERM and is killed", self.leash.pid);
+                tracing::warn!("server[{}] ignores SIGTERM and is killed", self.leash.pid);
             }
         }
         // Also what the server itself left behind. Before it is reaped: until then its id, and so
@@ -120,7 +120,7 @@ impl Child {
         kill_group(self.leash.pid, Signal::KILL);
         let status = timeout(KILL_WAIT, self.process.wait()).await.ok().and_then(Result::ok);
         if status.is_none() {
-            tracing::error!("server [{}] was killed and has not gone", self.leash.pid);
+            tracing::error!("server[{}] was killed and has not gone", self.leash.pid);
         }
         self.leash.let_go();
         status

@@ -82,7 +82,7 @@ pub(crate) async fn run(mut socket: Socket, mut child: Child, peer: &Peer, bridg
 async fn talk(socket: &mut Socket, child: &mut Child, peer: &Peer, bridge: &Arc<Bridge>) -> End {
     let Some(streams) = child.streams() else { return End::Ended };
     let (sink, stream) = socket.split();
-    let ear = Ear::new();
+    let ear = Ear::new(peer);
     let grace = bridge.settings.stop_grace;
     tokio::select! {
         end = from_client(stream, streams.stdin, &ear) => end,
@@ -97,7 +97,7 @@ async fn talk(socket: &mut Socket, child: &mut Child, peer: &Peer, bridge: &Arc<
 async fn from_client(
     mut stream: impl Stream<Item = Result<Message, Error>> + Unpin,
     stdin: &mut ChildStdin,
-    ear: &Ear,
+    ear: &Ear<'_>,
 ) -> End {
     loop {
         ear.listen();
@@ -131,7 +131,7 @@ async fn write_line(stdin: &mut ChildStdin, line: Bytes) -> io::Result<()> {
 async fn from_server(
     stdout: &mut LineReader<ChildStdout>,
     mut sink: impl Sink<Message, Error = Error> + Unpin,
-    ear: &Ear,
+    ear: &Ear<'_>,
     every: Duration,
 ) -> End {
     let mut ping = interval_at(Instant::now() + every, every);
@@ -218,38 +218,40 @@ async fn say_goodbye(mut socket: Socket, code: CloseCode, reason: &str) {
     let _ = timeout(GOODBYE, farewell).await;
 }
 
-/// Since when the bridge has been listening to the client without hearing anything. While it waits
-/// for the server instead, the client's silence says nothing.
+/// Whether the client is being listened to. While the bridge waits for the server to read instead,
+/// the client's silence says nothing.
 #[derive(Debug)]
-struct Ear {
+struct Ear<'a> {
+    peer: &'a Peer,
     start: Instant,
-    /// Milliseconds after `start`; [`Ear::AWAY`] while not listening.
+    /// Since when, in milliseconds after `start`; [`AWAY`] while not listening.
     since: AtomicU64,
 }
 
-impl Ear {
-    const AWAY: u64 = u64::MAX;
+const AWAY: u64 = u64::MAX;
 
-    fn new() -> Self {
-        Self { start: Instant::now(), since: AtomicU64::new(Self::AWAY) }
-    }
-
-    fn now(&self) -> u64 {
-        u64::try_from(self.start.elapsed().as_millis()).unwrap_or(Self::AWAY - 1)
+impl<'a> Ear<'a> {
+    fn new(peer: &'a Peer) -> Self {
+        Self { peer, start: Instant::now(), since: AtomicU64::new(AWAY) }
     }
 
     fn listen(&self) {
-        self.since.store(self.now(), Ordering::Relaxed);
+        let now = u64::try_from(self.start.elapsed().as_millis()).unwrap_or(AWAY - 1);
+        self.since.store(now, Ordering::Relaxed);
     }
 
     fn turn_away(&self) {
-        self.since.store(Self::AWAY, Ordering::Relaxed);
+        self.since.store(AWAY, Ordering::Relaxed);
     }
 
+    /// How long nothing has come although somebody listened.
     fn silence(&self) -> Duration {
         match self.since.load(Ordering::Relaxed) {
-            Self::AWAY => Duration::ZERO,
-            since => Duration::from_millis(self.now().saturating_sub(since)),
+            AWAY => Duration::ZERO,
+            since => {
+                let listening = self.start.elapsed().saturating_sub(Duration::from_millis(since));
+                listening.min(self.peer.silence())
+            }
         }
     }
 }

@@ -5,25 +5,40 @@ use std::future::Future;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::sync::OwnedSemaphorePermit;
-use tokio::time::{Sleep, sleep};
+use tokio::time::{Instant, Sleep, sleep};
 
 /// The connection itself, shared by whoever reads and writes it and whoever watches it.
 #[derive(Debug)]
 pub(crate) struct Peer {
     tcp: TcpStream,
+    since: Instant,
+    /// When the last byte came, in milliseconds after `since`.
+    heard: AtomicU64,
     // One of the sockets that the bridge holds at a time.
     _slot: OwnedSemaphorePermit,
 }
 
 impl Peer {
     pub(crate) fn new(tcp: TcpStream, slot: OwnedSemaphorePermit) -> Arc<Self> {
-        Arc::new(Self { tcp, _slot: slot })
+        Arc::new(Self { tcp, since: Instant::now(), heard: AtomicU64::new(0), _slot: slot })
+    }
+
+    /// How long ago the last byte came; a long message counts while it comes.
+    pub(crate) fn silence(&self) -> Duration {
+        let heard = Duration::from_millis(self.heard.load(Ordering::Relaxed));
+        self.since.elapsed().saturating_sub(heard)
+    }
+
+    fn hear(&self) {
+        let now = u64::try_from(self.since.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.heard.store(now, Ordering::Relaxed);
     }
 
     /// Waits until the client has closed its side, even while unread bytes wait before that end.
@@ -99,6 +114,7 @@ impl AsyncRead for Socket {
             match self.peer.tcp.try_read(into.initialize_unfilled()) {
                 Ok(count) => {
                     into.advance(count);
+                    self.peer.hear();
                     return Poll::Ready(Ok(()));
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}

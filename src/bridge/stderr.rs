@@ -28,7 +28,7 @@ impl<R: AsyncRead + Unpin> Stderr<R> {
     /// Passes lines on for as long as it is polled. Safe to cancel.
     pub(crate) async fn drain(&mut self) -> Infallible {
         let pid = self.pid;
-        self.drain_to(|line| tracing::info!(target: "server", "[{pid}] {line}")).await
+        self.drain_to(|line| tracing::info!("server[{pid}]: {line}")).await
     }
 
     async fn drain_to(&mut self, mut out: impl FnMut(&str)) -> Infallible {

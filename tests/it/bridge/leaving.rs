@@ -142,6 +142,32 @@ async fn a_client_that_answers_no_ping_is_given_up() {
 }
 
 #[tokio::test]
+async fn a_client_whose_message_takes_long_to_come_is_kept() {
+    let mut settings = of_script("exec cat");
+    settings.waits.ping = Duration::from_millis(100);
+    let bridge = Bridge::start(settings).await;
+    let mut tcp = TcpStream::connect(bridge.addr).await.expect("a way");
+    let request = "GET /ws HTTP/1.1\r\nHost: localhost\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\
+                Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+    tcp.write_all(request.as_bytes()).await.expect("room");
+    // One masked frame of 20 bytes, a byte at a time, for far longer than two pings; no pong can
+    // come in the middle of it.
+    tcp.write_all(&[0x81, 0x80 + 20, 0, 0, 0, 0]).await.expect("room");
+    let mut drip = tokio::time::interval(Duration::from_millis(30));
+    for byte in b"slow but coming alon" {
+        drip.tick().await;
+        tcp.write_all(&[*byte]).await.expect("an open connection");
+    }
+    let mut echo = Vec::new();
+    while !echo.windows(20).any(|window| window == b"slow but coming alon") {
+        let read = tokio::time::timeout(super::PATIENCE, tcp.read_buf(&mut echo)).await;
+        assert_ne!(read.expect("in time").expect("an open connection"), 0, "{echo:?}");
+    }
+    drop(tcp);
+    bridge.finish().await;
+}
+
+#[tokio::test]
 async fn a_client_that_answers_pings_is_kept() {
     let mut settings = of_script("echo $$; sleep 0.6; echo still here; exec cat");
     settings.waits.ping = Duration::from_millis(50);
