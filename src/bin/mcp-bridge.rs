@@ -1,2 +1,32 @@
-//! placeholder
-fn main() {}
+//! The network bridge: see [`mcpo_deploy::bridge`].
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use mcpo_deploy::bridge::{args, program};
+use mcpo_deploy::diagnostic::Exit;
+use mcpo_deploy::{env::Env, wire::probe};
+
+fn main() -> ExitCode {
+    let arguments = match args::Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(told) => {
+            let exit = if told.use_stderr() { Exit::BadInput } else { Exit::Done };
+            // A closed terminal takes nothing away from the exit code.
+            let _ = told.print();
+            return exit.into();
+        }
+    };
+    if let Some(args::Task::Probe(asked)) = arguments.task {
+        let works = probe::run(&asked.listen.listen, asked.status.as_deref(), asked.timeout);
+        return if works { Exit::Done } else { Exit::Failed }.into();
+    }
+    let env = Env::of_process();
+    match program::serve(&arguments.serve, env.get("PATH")) {
+        Ok(()) => Exit::Done.into(),
+        Err(error) => {
+            program::tell(&error);
+            mcpo_deploy::diagnostic::Diagnostic::exit(&error).into()
+        }
+    }
+}

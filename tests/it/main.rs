@@ -1,5 +1,7 @@
 //! Everything that is tested from outside and needs no Docker engine.
 
+#[cfg(feature = "bridge")]
+mod bridge;
 #[cfg(feature = "cli")]
 mod config;
 #[cfg(feature = "orchestrator")]

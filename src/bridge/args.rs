@@ -1,0 +1,296 @@
+//! The command line of `mcp-bridge`. Every flag has a variable; the flag wins.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use clap::builder::BoolishValueParser;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use super::error::StartError;
+use super::settings::{Command, Settings};
+use crate::model::Bytes;
+
+const ABOUT: &str = "Puts a server that speaks MCP over stdio on the network: WebSocket and REST";
+const USAGE: &str = "mcp-bridge [OPTIONS] -- COMMAND [ARGUMENTS]...\n       mcp-bridge probe [OPTIONS]";
+const LONG_ABOUT: &str = "\
+Puts a server that speaks MCP over stdio on the network: WebSocket and REST.
+
+A program of its own: it needs neither Docker nor a configuration file.
+
+    mcp-bridge -- my-server --stdio
+
+Every port serves every wire: a WebSocket at / and /ws starts one server process of its own and
+carries one message in each text frame; POST /mcp with {\"method\": \"<tool>\", \"params\": {…}} calls
+that tool and answers with its JSON; GET /healthz says that the bridge is alive.
+
+Only clients on this machine are let in, unless the flags say otherwise. A web page is let in only
+by its origin's name, even one of this machine's.";
+
+/// What was asked on the command line.
+#[derive(Debug, Clone, Parser)]
+#[command(name = "mcp-bridge", version, about = ABOUT, long_about = LONG_ABOUT, override_usage = USAGE, disable_help_subcommand = true)]
+pub struct Arguments {
+    /// What to do instead of serving.
+    #[command(subcommand)]
+    pub task: Option<Task>,
+    /// How to serve.
+    #[command(flatten)]
+    pub serve: Serve,
+}
+
+/// What the program can do besides serving.
+#[derive(Debug, Clone, Subcommand)]
+pub enum Task {
+    /// Asks the bridge on this machine whether it works; exits 0 or 1. For a health check.
+    Probe(Probe),
+}
+
+/// Where a bridge listens.
+#[derive(Debug, Clone, Args)]
+pub struct Listen {
+    /// The addresses; several with commas or with several flags.
+    #[arg(
+        long,
+        env = "MCP_BRIDGE_LISTEN",
+        value_name = "ADDRESS",
+        value_delimiter = ',',
+        default_value = "127.0.0.1:8765,127.0.0.1:5000"
+    )]
+    pub listen: Vec<SocketAddr>,
+}
+
+/// How to serve.
+#[derive(Debug, Clone, Args)]
+pub struct Serve {
+    /// Where to listen.
+    #[command(flatten)]
+    pub listen: Listen,
+    /// The most server processes at a time, and so the most connections and calls.
+    #[arg(long, env = "MCP_BRIDGE_MAX_CONNECTIONS", value_name = "N", default_value = "64", value_parser = connections)]
+    pub max_connections: usize,
+    /// The longest message in either direction; units as in Docker, at least 1k.
+    #[arg(long, env = "MCP_BRIDGE_MAX_MESSAGE", value_name = "SIZE", default_value = "16m", value_parser = message_bytes)]
+    pub max_message: usize,
+    /// How long a REST call may take, the server's start included: 90s, 5m, 500ms.
+    #[arg(long, env = "MCP_BRIDGE_CALL_TIMEOUT", value_name = "TIME", default_value = "120s", value_parser = duration)]
+    pub call_timeout: Duration,
+    /// How long a server may take to end: half after its input closed, half after SIGTERM.
+    #[arg(long, env = "MCP_BRIDGE_STOP_GRACE", value_name = "TIME", default_value = "5s", value_parser = duration)]
+    pub stop_grace: Duration,
+    /// A web page's origin that may open a WebSocket, such as `https://app.example`; repeat, or use
+    /// commas. No CORS headers are sent, so a page cannot use REST.
+    #[arg(long, env = "MCP_BRIDGE_ALLOW_ORIGIN", value_name = "ORIGIN", value_delimiter = ',')]
+    pub allow_origin: Vec<String>,
+    /// A host name, without port, that requests may name besides localhost; repeat, or use commas.
+    #[arg(long, env = "MCP_BRIDGE_ALLOW_HOST", value_name = "HOST", value_delimiter = ',')]
+    pub allow_host: Vec<String>,
+    /// Listen beyond loopback although anyone who can reach it can run the server.
+    #[arg(long, env = "MCP_BRIDGE_INSECURE", value_parser = BoolishValueParser::new())]
+    pub insecure: bool,
+    /// Listen beyond loopback because this is a container's own network, and what is published of
+    /// it is decided outside. Our image sets it.
+    #[arg(long, env = "MCP_BRIDGE_BEHIND_PUBLICATION", value_parser = BoolishValueParser::new())]
+    pub behind_publication: bool,
+    /// How much is said on stderr.
+    #[arg(long, env = "MCP_BRIDGE_LOG", value_name = "LEVEL", default_value = "info")]
+    pub log: Level,
+    /// The server, for where there is no command line: a JSON array of its program and arguments.
+    #[arg(long, env = "MCP_BRIDGE_COMMAND", value_name = "JSON", hide_env_values = true, value_parser = json_command)]
+    pub command: Option<Command>,
+    /// The server and its arguments. `python -m mcp_bridge`, this program's name in Python images'
+    /// Compose files, stands for the server of --command.
+    #[arg(value_name = "COMMAND", trailing_var_arg = true)]
+    pub server: Vec<String>,
+}
+
+/// How much is said on stderr.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Level {
+    /// What failed.
+    Error,
+    /// Also what looks wrong.
+    Warn,
+    /// Also what the servers say on their stderr.
+    Info,
+    /// Also each connection's end.
+    Debug,
+}
+
+/// How to ask.
+#[derive(Debug, Clone, Args)]
+pub struct Probe {
+    /// Where the bridge listens; the first of several is asked.
+    #[command(flatten)]
+    pub listen: Listen,
+    /// Call this tool over WebSocket and over REST, and print both results as one line of JSON.
+    #[arg(long, value_name = "TOOL")]
+    pub status: Option<String>,
+    /// How long the answers may take; 3s, or 60s with --status.
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub timeout: Option<Duration>,
+}
+
+impl Serve {
+    /// The checked form, with the server that is to be run.
+    pub fn settings(&self) -> Result<Settings, StartError> {
+        let guarded = self.insecure || self.behind_publication;
+        if let Some(open) = self.listen.listen.iter().find(|addr| !guarded && !addr.ip().is_loopback()) {
+            return Err(StartError::BeyondLoopback(*open));
+        }
+        // An address that it listens on by name is a name of its own.
+        let addresses = self.listen.listen.iter().filter(|addr| !addr.ip().is_unspecified());
+        let own = addresses.map(|addr| match addr {
+            SocketAddr::V4(addr) => addr.ip().to_string(),
+            SocketAddr::V6(addr) => format!("[{}]", addr.ip()),
+        });
+        Ok(Settings {
+            max_connections: self.max_connections,
+            max_message: self.max_message,
+            call_timeout: self.call_timeout,
+            stop_grace: self.stop_grace,
+            allowed_origins: named(&self.allow_origin).collect(),
+            allowed_hosts: named(&self.allow_host).chain(own).collect(),
+            ..Settings::new(self.server()?)
+        })
+    }
+
+    fn server(&self) -> Result<Command, StartError> {
+        let words: Vec<&str> = self.server.iter().map(String::as_str).collect();
+        match words[..] {
+            [] | ["python", "-m", "mcp_bridge"] => self.command.clone().ok_or(StartError::NoCommand),
+            [program, ref args @ ..] => Ok(Command {
+                program: program.to_owned(),
+                args: args.iter().map(|&arg| arg.to_owned()).collect(),
+            }),
+        }
+    }
+}
+
+/// The names in a list. A variable that is set but empty names nobody.
+fn named(list: &[String]) -> impl Iterator<Item = String> {
+    list.iter().map(|name| name.trim().to_owned()).filter(|name| !name.is_empty())
+}
+
+fn connections(text: &str) -> Result<usize, String> {
+    // Each takes a process, four descriptors and memory; a million is a slip of the hand.
+    match text.parse() {
+        Ok(count @ 1..=1_000_000) => Ok(count),
+        _ => Err("write a number from 1 to 1000000".to_owned()),
+    }
+}
+
+fn message_bytes(text: &str) -> Result<usize, String> {
+    let bytes: Bytes = text.parse().map_err(|error: crate::model::InvalidSize| error.to_string())?;
+    match usize::try_from(bytes.0) {
+        Ok(bytes @ 1024..=0x4000_0000) => Ok(bytes),
+        _ => Err("write a size from 1k to 1g".to_owned()),
+    }
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    let wrong = || "write a number and a unit, such as 500ms, 90s or 5m; at most a day".to_owned();
+    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(digits);
+    let number: u64 = number.parse().map_err(|_| wrong())?;
+    let millis = match unit {
+        "ms" => Some(number),
+        "" | "s" => number.checked_mul(1000),
+        "m" => number.checked_mul(60_000),
+        "h" => number.checked_mul(3_600_000),
+        _ => None,
+    };
+    let within = millis.filter(|millis| (1..=86_400_000).contains(millis));
+    within.map(Duration::from_millis).ok_or_else(wrong)
+}
+
+fn json_command(text: &str) -> Result<Command, String> {
+    let words: Vec<String> =
+        serde_json::from_str(text).map_err(|error| format!("not a JSON array of strings: {error}"))?;
+    let mut words = words.into_iter();
+    let program = words.next().filter(|program| !program.is_empty()).ok_or("the array names no program")?;
+    Ok(Command { program, args: words.collect() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn serve(args: &[&str]) -> Result<Settings, String> {
+        let parsed =
+            Arguments::try_parse_from([&["mcp-bridge"], args].concat()).map_err(|e| e.to_string())?;
+        parsed.serve.settings().map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        use clap::CommandFactory;
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn what_follows_the_dashes_is_the_server() {
+        let command =
+            serve(&["--max-connections", "2", "--", "cat", "--listen", "x"]).expect("settings").command;
+        assert_eq!(command, Command { program: "cat".into(), args: vec!["--listen".into(), "x".into()] });
+    }
+
+    #[test]
+    fn the_python_invocation_stands_for_the_configured_server() {
+        let configured = ["--command", r#"["srv","-x"]"#];
+        for words in [&["python", "-m", "mcp_bridge"][..], &[]] {
+            let command = serve(&[&configured, words].concat()).expect("settings").command;
+            assert_eq!(command, Command { program: "srv".into(), args: vec!["-x".into()] });
+        }
+        assert!(serve(&["python", "-m", "mcp_bridge"]).expect_err("none").contains("no server"));
+        let other = serve(&["--", "python", "-m", "server"]).expect("settings").command;
+        assert_eq!(other.program, "python");
+    }
+
+    #[test]
+    fn listening_beyond_loopback_needs_a_word_for_it() {
+        for listen in ["0.0.0.0:1", "[::]:1", "10.0.0.1:1", "127.0.0.1:1,192.168.0.1:1"] {
+            let refused = serve(&["--listen", listen, "--", "cat"]).expect_err(listen);
+            assert!(refused.starts_with("refusing to listen on "), "{refused}");
+            for word in ["--insecure", "--behind-publication"] {
+                assert!(serve(&["--listen", listen, word, "--", "cat"]).is_ok(), "{listen} {word}");
+            }
+        }
+        let own = serve(&["--listen", "10.0.0.1:1", "--insecure", "--", "cat"]).expect("settings");
+        assert_eq!(own.allowed_hosts, ["10.0.0.1"]);
+    }
+
+    #[test]
+    fn a_list_without_names_names_nobody() {
+        let args = ["--allow-host", "", "--allow-origin", " ,https://a", "--", "cat"];
+        let settings = serve(&args).expect("settings");
+        assert_eq!(settings.allowed_hosts, ["127.0.0.1", "127.0.0.1"]);
+        assert_eq!(settings.allowed_origins, ["https://a"]);
+    }
+
+    #[test]
+    fn a_value_that_makes_no_sense_is_refused_by_its_flag() {
+        for (flag, value) in [
+            ("--max-connections", "0"),
+            ("--max-message", "12"),
+            ("--max-message", "2g"),
+            ("--call-timeout", "0s"),
+            ("--call-timeout", "soon"),
+            ("--stop-grace", "2d"),
+            ("--command", "cat"),
+            ("--command", "[]"),
+            ("--listen", "8765"),
+        ] {
+            let refused = serve(&[flag, value, "--", "cat"]).expect_err(value);
+            assert!(refused.contains(flag), "{refused}");
+        }
+    }
+
+    #[test]
+    fn times_are_read_with_their_units() {
+        for (text, millis) in
+            [("500ms", 500), ("90s", 90_000), ("5m", 300_000), ("1h", 3_600_000), ("7", 7000)]
+        {
+            assert_eq!(duration(text), Ok(Duration::from_millis(millis)), "{text}");
+        }
+    }
+}

@@ -1,0 +1,169 @@
+//! One server process, owned by one task: its input, output, stderr, and its end.
+
+use std::io;
+use std::process::ExitStatus;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, waitid};
+use tokio::process::{ChildStderr, ChildStdin, ChildStdout};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::{Mutex, OwnedSemaphorePermit};
+use tokio::time::timeout;
+
+use super::children::{Children, kill_group};
+use super::stderr::Stderr;
+use crate::mcp::{FrameError, LineReader, Lines};
+
+/// How long a killed process may take to go. Only one that the kernel holds takes longer.
+const KILL_WAIT: Duration = Duration::from_secs(1);
+
+/// A running server. Its owner calls [`Child::end`]; one that is dropped instead is killed.
+#[derive(Debug)]
+pub(crate) struct Child {
+    process: tokio::process::Child,
+    stdin: Option<ChildStdin>,
+    stdout: LineReader<ChildStdout>,
+    stderr: Stderr<ChildStderr>,
+    leash: Leash,
+    // Held until the process is gone: the ceiling counts what runs, not who is connected.
+    _slot: OwnedSemaphorePermit,
+}
+
+/// The three streams of a server, to be used at the same time.
+#[derive(Debug)]
+pub(crate) struct Streams<'a> {
+    pub(crate) stdin: &'a mut ChildStdin,
+    pub(crate) stdout: &'a mut LineReader<ChildStdout>,
+    pub(crate) stderr: &'a mut Stderr<ChildStderr>,
+}
+
+/// Kills the process group when it is dropped before [`Leash::let_go`].
+#[derive(Debug)]
+struct Leash {
+    pid: Pid,
+    children: Arc<Children>,
+    held: bool,
+}
+
+impl Leash {
+    fn let_go(&mut self) {
+        self.held = false;
+        self.children.forget(self.pid);
+    }
+}
+
+impl Drop for Leash {
+    fn drop(&mut self) {
+        if self.held {
+            kill_group(self.pid, Signal::KILL);
+        }
+    }
+}
+
+impl Child {
+    pub(crate) fn new(
+        mut process: tokio::process::Child,
+        pid: Pid,
+        children: &Arc<Children>,
+        slot: OwnedSemaphorePermit,
+    ) -> io::Result<Self> {
+        let leash = Leash { pid, children: Arc::clone(children), held: true };
+        let streams = (process.stdin.take(), process.stdout.take(), process.stderr.take());
+        let (Some(stdin), Some(stdout), Some(stderr)) = streams else {
+            return Err(io::Error::other("the process has no pipes"));
+        };
+        Ok(Self {
+            process,
+            stdin: Some(stdin),
+            stdout: LineReader::new(stdout, children.max_line()),
+            stderr: Stderr::new(stderr, pid.as_raw_nonzero().get().unsigned_abs()),
+            leash,
+            _slot: slot,
+        })
+    }
+
+    /// The streams; `None` once [`Child::end`] has begun.
+    pub(crate) fn streams(&mut self) -> Option<Streams<'_>> {
+        let stdin = self.stdin.as_mut()?;
+        Some(Streams { stdin, stdout: &mut self.stdout, stderr: &mut self.stderr })
+    }
+
+    /// Whether the process ends within `patience`. Its output is read and dropped meanwhile, so
+    /// that it is not held up by a full pipe.
+    pub(crate) async fn ends_within(&mut self, patience: Duration) -> bool {
+        let ended = timeout(patience, ended(self.leash.pid));
+        // Not past a line that is too long: whoever floods to the end is killed in the end.
+        let discard =
+            async { while let Ok(Some(_)) | Err(FrameError::NotUtf8) = self.stdout.next().await {} };
+        tokio::pin!(ended);
+        tokio::select! {
+            ended = &mut ended => ended.is_ok(),
+            never = self.stderr.drain() => match never {},
+            () = discard => ended.await.is_ok(),
+        }
+    }
+
+    /// Ends the process and everything in its group: closes its input, waits half of the grace,
+    /// sends SIGTERM, waits the other half, kills. Returns when it has been reaped.
+    pub(crate) async fn end(mut self) -> Option<ExitStatus> {
+        let half = self.leash.children.grace() / 2;
+        self.stdin = None;
+        if !self.ends_within(half).await {
+            kill_group(self.leash.pid, Signal::TERM);
+            if !self.ends_within(half).await {
+                tracing::warn!("server[{}] ignores SIGTERM and is killed", self.leash.pid);
+            }
+        }
+        // Also what the server itself left behind. Before it is reaped: until then its id, and so
+        // the group's, cannot belong to anybody else.
+        kill_group(self.leash.pid, Signal::KILL);
+        let status = timeout(KILL_WAIT, self.process.wait()).await.ok().and_then(Result::ok);
+        if status.is_none() {
+            tracing::error!("server[{}] was killed and has not gone", self.leash.pid);
+        }
+        self.leash.let_go();
+        status
+    }
+}
+
+/// Waits until a process of ours has ended, and leaves it to be reaped.
+async fn ended(pid: Pid) {
+    let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+    // Listening starts before the first look, so that no end falls between the two.
+    let Ok(mut changes) = signal(SignalKind::child()) else {
+        return std::future::pending().await;
+    };
+    while matches!(waitid(WaitId::Pid(pid), options), Ok(None)) {
+        if changes.recv().await.is_none() {
+            return std::future::pending().await;
+        }
+    }
+}
+
+/// A server as a stream of messages, for one call. The process stays in its slot, where the task
+/// that owns it ends it.
+#[derive(Debug)]
+pub(crate) struct ChildLines(pub(crate) Arc<Mutex<Option<Child>>>);
+
+impl Lines for ChildLines {
+    async fn send(&mut self, line: &str) -> io::Result<()> {
+        use tokio::io::AsyncWriteExt;
+        let mut slot = self.0.lock().await;
+        let streams = slot.as_mut().and_then(Child::streams).ok_or(io::ErrorKind::BrokenPipe)?;
+        let framed = format!("{line}\n");
+        tokio::select! {
+            written = streams.stdin.write_all(framed.as_bytes()) => written,
+            never = streams.stderr.drain() => match never {},
+        }
+    }
+
+    async fn receive(&mut self) -> Result<Option<String>, FrameError> {
+        let mut slot = self.0.lock().await;
+        let Some(streams) = slot.as_mut().and_then(Child::streams) else { return Ok(None) };
+        tokio::select! {
+            line = streams.stdout.next() => line,
+            never = streams.stderr.drain() => match never {},
+        }
+    }
+}

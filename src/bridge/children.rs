@@ -1,0 +1,146 @@
+//! Every server process of a bridge: how one is started, and who reaps what.
+
+use std::collections::BTreeSet;
+use std::convert::Infallible;
+use std::io;
+use std::process::Stdio;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, WaitOptions, kill_process_group, waitid, waitpid};
+use tokio::sync::{OwnedSemaphorePermit, mpsc};
+
+use super::child::Child;
+use super::settings::{Command, Settings};
+
+/// The processes that were started and not yet reaped.
+#[derive(Debug)]
+pub(crate) struct Children {
+    command: Command,
+    max_line: usize,
+    grace: Duration,
+    reaps_orphans: bool,
+    /// Held over every start and over every look for orphans, so that no look can take a process
+    /// for an orphan between its start and its registration.
+    pids: Mutex<BTreeSet<i32>>,
+    /// Goes when the last owner of a process or a connection has gone, and so tells [`super::run`].
+    _alive: mpsc::Sender<Infallible>,
+}
+
+impl Children {
+    pub(crate) fn new(settings: &Settings, alive: mpsc::Sender<Infallible>) -> Self {
+        Self {
+            command: settings.command.clone(),
+            max_line: settings.max_message,
+            grace: settings.stop_grace,
+            reaps_orphans: settings.reaps_orphans,
+            pids: Mutex::default(),
+            _alive: alive,
+        }
+    }
+
+    /// Starts a server in a process group of its own.
+    pub(crate) fn spawn(self: &Arc<Self>, slot: OwnedSemaphorePermit) -> io::Result<Child> {
+        let mut command = tokio::process::Command::new(&self.command.program);
+        command
+            .args(&self.command.args)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .process_group(0);
+        let mut pids = self.pids();
+        let process = command.spawn()?;
+        let pid = process.id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?));
+        let pid = pid.ok_or_else(|| io::Error::other("the process has no id"))?;
+        pids.insert(pid.as_raw_nonzero().get());
+        drop(pids);
+        Child::new(process, pid, self, slot)
+    }
+
+    /// The longest line of a server, in bytes.
+    pub(crate) fn max_line(&self) -> usize {
+        self.max_line
+    }
+
+    /// See [`Settings::stop_grace`].
+    pub(crate) fn grace(&self) -> Duration {
+        self.grace
+    }
+
+    /// A process was reaped by its owner.
+    pub(crate) fn forget(&self, pid: Pid) {
+        self.pids().remove(&pid.as_raw_nonzero().get());
+        self.reap_orphans();
+    }
+
+    /// Kills every process that has not ended: the last resort at the end of a bridge.
+    pub(crate) fn kill_all(&self) {
+        for pid in self.pids().iter().filter_map(|&id| Pid::from_raw(id)) {
+            kill_group(pid, Signal::KILL);
+        }
+    }
+
+    /// Reaps ended processes that nobody here started: a server's own children fall to us when it
+    /// ends before them. What was started here is left to its owner.
+    pub(crate) fn reap_orphans(&self) {
+        if !self.reaps_orphans {
+            return;
+        }
+        let ours = self.pids();
+        // A cheap look first: most often nothing waits.
+        let peek = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+        if !matches!(waitid(WaitId::All, peek), Ok(Some(_))) {
+            return;
+        }
+        for pid in ended_children() {
+            if !ours.contains(&pid.as_raw_nonzero().get()) {
+                // It has ended, and only this thread, under this lock, reaps it.
+                let _ = waitpid(Some(pid), WaitOptions::NOHANG);
+            }
+        }
+    }
+
+    fn pids(&self) -> MutexGuard<'_, BTreeSet<i32>> {
+        // The set is valid after every statement: a panic elsewhere does not spoil it.
+        self.pids.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Signals a group. One that has gone already is no error.
+pub(crate) fn kill_group(leader: Pid, signal: Signal) {
+    let _ = kill_process_group(leader, signal);
+}
+
+/// Our children that have ended and wait to be reaped. `waitid` can look without reaping but does
+/// not tell whom it saw, hence `/proc`; without one, orphans are left to whoever started us.
+fn ended_children() -> Vec<Pid> {
+    let us = rustix::process::getpid();
+    let Ok(entries) = std::fs::read_dir("/proc") else { return Vec::new() };
+    entries
+        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<i32>().ok())
+        .filter_map(|id| {
+            let stat = std::fs::read_to_string(format!("/proc/{id}/stat")).ok()?;
+            let (state, parent) = state_and_parent(&stat)?;
+            (state == "Z" && parent == us.as_raw_nonzero().get()).then(|| Pid::from_raw(id))?
+        })
+        .collect()
+}
+
+/// The third and fourth fields of `/proc/PID/stat`; the second is the name, in brackets, and may
+/// hold anything.
+fn state_and_parent(stat: &str) -> Option<(&str, i32)> {
+    let mut fields = stat.get(stat.rfind(')')? + 1..)?.split_ascii_whitespace();
+    Some((fields.next()?, fields.next()?.parse().ok()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_name_cannot_pass_for_its_state() {
+        assert_eq!(state_and_parent("7 (a) Z 1 (b) S 42 7 7"), Some(("S", 42)));
+        assert_eq!(state_and_parent("7 (cat) Z 1 7 7"), Some(("Z", 1)));
+        assert_eq!(state_and_parent("7 cat"), None);
+    }
+}

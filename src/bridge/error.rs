@@ -1,0 +1,54 @@
+//! Why a bridge does not start.
+
+use std::net::SocketAddr;
+
+use crate::diagnostic::{Diagnostic, Exit};
+
+/// Why a bridge does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// A listener beyond loopback, where nothing keeps strangers out.
+    #[error("refusing to listen on {0}: anyone who can reach it could run the server behind it")]
+    BeyondLoopback(SocketAddr),
+    /// The address is taken, not this machine's, or not permitted.
+    #[error("cannot listen on {0}")]
+    Listen(SocketAddr, #[source] std::io::Error),
+    /// No server to run.
+    #[error("there is no server to run")]
+    NoCommand,
+    /// The server's program is not there.
+    #[error("there is no program {0:?}")]
+    NoProgram(String),
+    /// The runtime or its signal handlers cannot be set up.
+    #[error("cannot start")]
+    Runtime(#[source] std::io::Error),
+}
+
+impl Diagnostic for StartError {
+    fn exit(&self) -> Exit {
+        match self {
+            Self::BeyondLoopback(_) | Self::NoCommand | Self::NoProgram(_) => Exit::BadInput,
+            Self::Listen(..) | Self::Runtime(_) => Exit::Failed,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::BeyondLoopback(_) => Some(
+                "listen on 127.0.0.1; or, in a container whose published address keeps strangers out, \
+                 give --behind-publication; or accept the risk with --insecure"
+                    .to_owned(),
+            ),
+            Self::Listen(..) => Some("name another address with --listen, such as 127.0.0.1:8766".to_owned()),
+            Self::NoCommand => Some(
+                "write it after two dashes, such as `mcp-bridge -- my-server --stdio`, or set \
+                 MCP_BRIDGE_COMMAND to a JSON array such as [\"my-server\", \"--stdio\"]"
+                    .to_owned(),
+            ),
+            Self::NoProgram(_) => {
+                Some("give a path, or a name that is in PATH; in an image, the path inside it".to_owned())
+            }
+            Self::Runtime(_) => None,
+        }
+    }
+}

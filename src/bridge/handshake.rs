@@ -1,0 +1,145 @@
+//! From an HTTP request to a WebSocket (RFC 6455 §4.2). Extensions are never agreed on.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::{Extension, Request, State};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use hyper_util::rt::TokioIo;
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
+use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
+
+use super::problem::{self, Problem};
+use super::serve::Bridge;
+use super::session;
+use super::socket::Peer;
+
+/// The subprotocol that the SDKs' WebSocket clients ask for, and insist on.
+const SUBPROTOCOL: &str = "mcp";
+/// What is read from a socket at once, in bytes. Held by every connection.
+const READ_BYTES: usize = 16 * 1024;
+
+/// Starts a server for the client and connects the two.
+pub(crate) async fn websocket(
+    State(bridge): State<Arc<Bridge>>,
+    Extension(peer): Extension<Arc<Peer>>,
+    mut request: Request,
+) -> Response {
+    let accept = match accept_key(request.headers()) {
+        Ok(key) => key,
+        Err(problem) => return problem.into_response(),
+    };
+    if bridge.is_stopping() {
+        return problem::stopping().into_response();
+    }
+    let Ok(slot) = Arc::clone(&bridge.slots).try_acquire_owned() else {
+        return problem::full(bridge.settings.max_connections).into_response();
+    };
+    // Started before the client knows, so that its start and the handshake's way back overlap.
+    let child = match bridge.children.spawn(slot) {
+        Ok(child) => child,
+        Err(error) => {
+            tracing::error!("cannot start {:?}: {error}", bridge.settings.command.program);
+            return problem::cannot_start(&bridge.settings.command.program, &error).into_response();
+        }
+    };
+    let subprotocol = offers(request.headers(), &header::SEC_WEBSOCKET_PROTOCOL, SUBPROTOCOL);
+    let upgrade = hyper::upgrade::on(&mut request);
+    tokio::spawn(async move {
+        match upgrade.await {
+            Ok(upgraded) => {
+                let config = config(bridge.settings.max_message);
+                let io = TokioIo::new(upgraded);
+                let socket = WebSocketStream::from_raw_socket(io, Role::Server, Some(config)).await;
+                session::run(socket, child, &peer, &bridge).await;
+            }
+            Err(_) => {
+                child.end().await;
+            }
+        }
+    });
+    switching(&accept, subprotocol)
+}
+
+fn switching(accept: &str, subprotocol: bool) -> Response {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+    let headers = response.headers_mut();
+    headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
+    headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+    if let Ok(accept) = HeaderValue::from_str(accept) {
+        headers.insert(header::SEC_WEBSOCKET_ACCEPT, accept);
+    }
+    if subprotocol {
+        headers.insert(header::SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(SUBPROTOCOL));
+    }
+    response
+}
+
+fn accept_key(headers: &HeaderMap) -> Result<String, Problem> {
+    let is_upgrade =
+        offers(headers, &header::CONNECTION, "upgrade") && offers(headers, &header::UPGRADE, "websocket");
+    if !is_upgrade {
+        let problem = Problem::new(StatusCode::UPGRADE_REQUIRED, "this path speaks WebSocket")
+            .hint("connect with ws://, or POST {\"method\", \"params\"} to /mcp")
+            .header(header::CONNECTION, "upgrade");
+        return Err(problem.header(header::UPGRADE, "websocket"));
+    }
+    if headers.get(header::SEC_WEBSOCKET_VERSION).is_none_or(|version| version != "13") {
+        let problem = Problem::new(StatusCode::UPGRADE_REQUIRED, "only version 13 of WebSocket is spoken");
+        return Err(problem.header(header::SEC_WEBSOCKET_VERSION, "13"));
+    }
+    let key = headers.get(header::SEC_WEBSOCKET_KEY).map(HeaderValue::as_bytes);
+    let key = key.filter(|key| key.len() == 24 && key.ends_with(b"=="));
+    let key = key.ok_or_else(|| Problem::new(StatusCode::BAD_REQUEST, "Sec-WebSocket-Key is no key"))?;
+    Ok(derive_accept_key(key))
+}
+
+/// Whether a header's comma-separated values include `token`, in any case.
+fn offers(headers: &HeaderMap, name: &header::HeaderName, token: &str) -> bool {
+    let values = headers.get_all(name).iter().filter_map(|value| value.to_str().ok());
+    values.flat_map(|value| value.split(',')).any(|part| part.trim().eq_ignore_ascii_case(token))
+}
+
+fn config(max_message: usize) -> WebSocketConfig {
+    WebSocketConfig::default()
+        .max_message_size(Some(max_message))
+        .max_frame_size(Some(max_message))
+        .read_buffer_size(READ_BYTES)
+        .write_buffer_size(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
+        pairs
+            .iter()
+            .map(|(name, value)| ((*name).parse().expect("name"), HeaderValue::from_static(value)))
+            .collect()
+    }
+
+    #[test]
+    fn the_key_of_the_rfc_is_answered_as_the_rfc_says() {
+        let asked = headers(&[
+            ("connection", "keep-alive, Upgrade"),
+            ("upgrade", "WebSocket"),
+            ("sec-websocket-version", "13"),
+            ("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ=="),
+        ]);
+        assert_eq!(accept_key(&asked).ok().as_deref(), Some("s3pPLMBiTxaQ9kYGzzhZRbK+xOo="));
+    }
+
+    #[test]
+    fn a_plain_request_an_old_version_and_a_bad_key_are_refused() {
+        assert_eq!(accept_key(&headers(&[])).expect_err("plain").status(), 426);
+        let upgrade = [("connection", "upgrade"), ("upgrade", "websocket")];
+        let old = [&upgrade[..], &[("sec-websocket-version", "8")]].concat();
+        assert_eq!(accept_key(&headers(&old)).expect_err("old").status(), 426);
+        let keyless = [&upgrade[..], &[("sec-websocket-version", "13"), ("sec-websocket-key", "x")]].concat();
+        assert_eq!(accept_key(&headers(&keyless)).expect_err("no key").status(), 400);
+    }
+}

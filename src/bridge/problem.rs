@@ -1,0 +1,79 @@
+//! What a client gets instead of an answer: `application/problem+json` (RFC 9457).
+
+use axum::body::Body;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde_json::{Map, Value, json};
+
+/// A refusal or a failure, with what the client can do about it.
+#[derive(Debug, Clone)]
+pub(crate) struct Problem {
+    status: StatusCode,
+    detail: String,
+    members: Map<String, Value>,
+    headers: Vec<(header::HeaderName, HeaderValue)>,
+}
+
+impl Problem {
+    pub(crate) fn new(status: StatusCode, detail: impl Into<String>) -> Self {
+        Self { status, detail: detail.into(), members: Map::new(), headers: Vec::new() }
+    }
+
+    /// Says what would help.
+    pub(crate) fn hint(self, hint: impl Into<String>) -> Self {
+        self.with("hint", json!(hint.into()))
+    }
+
+    /// Adds a member of our own, as RFC 9457 §3.2 allows.
+    pub(crate) fn with(mut self, member: &str, value: Value) -> Self {
+        self.members.insert(member.to_owned(), value);
+        self
+    }
+
+    pub(crate) fn header(mut self, name: header::HeaderName, value: &'static str) -> Self {
+        self.headers.push((name, HeaderValue::from_static(value)));
+        self
+    }
+
+    #[cfg(test)]
+    pub(crate) fn status(&self) -> u16 {
+        self.status.as_u16()
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let mut body = json!({
+            "type": "about:blank",
+            "title": self.status.canonical_reason().unwrap_or("Error"),
+            "status": self.status.as_u16(),
+            "detail": self.detail,
+        });
+        if let Some(members) = body.as_object_mut() {
+            members.extend(self.members);
+        }
+        let mut response = Response::new(Body::from(body.to_string()));
+        *response.status_mut() = self.status;
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        headers.extend(self.headers);
+        response
+    }
+}
+
+/// Every server that may run runs already.
+pub(crate) fn full(max: usize) -> Problem {
+    Problem::new(StatusCode::SERVICE_UNAVAILABLE, format!("all {max} server processes are in use"))
+        .hint("try again, or start the bridge with a higher --max-connections")
+        .header(header::RETRY_AFTER, "1")
+}
+
+/// The bridge has been told to end.
+pub(crate) fn stopping() -> Problem {
+    Problem::new(StatusCode::SERVICE_UNAVAILABLE, "the bridge is stopping").header(header::RETRY_AFTER, "5")
+}
+
+/// The server's program could not be started.
+pub(crate) fn cannot_start(program: &str, error: &std::io::Error) -> Problem {
+    Problem::new(StatusCode::BAD_GATEWAY, format!("the server {program:?} cannot be started: {error}"))
+}

@@ -1,0 +1,120 @@
+//! The program around the bridge: listeners, log, signals.
+
+use std::io::Write;
+use std::net::SocketAddr;
+use std::path::Path;
+
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tracing_subscriber::filter::LevelFilter;
+
+use super::args::{Level, Serve};
+use super::error::StartError;
+use super::serve::run;
+use super::settings::{Command, Settings};
+use crate::diagnostic::Diagnostic;
+
+/// Serves until SIGTERM or SIGINT. `path` is the value of `PATH`.
+pub fn serve(arguments: &Serve, path: Option<&str>) -> Result<(), StartError> {
+    let mut settings = arguments.settings()?;
+    if !is_program(&settings.command.program, path) {
+        return Err(StartError::NoProgram(settings.command.program));
+    }
+    settings.reaps_orphans = takes_orphans();
+    log_to_stderr(arguments.log);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.map_err(StartError::Runtime)?.block_on(start(&arguments.listen.listen, settings))
+}
+
+async fn start(addresses: &[SocketAddr], settings: Settings) -> Result<(), StartError> {
+    let mut terminated = signal(SignalKind::terminate()).map_err(StartError::Runtime)?;
+    let mut interrupted = signal(SignalKind::interrupt()).map_err(StartError::Runtime)?;
+    let mut listeners = Vec::with_capacity(addresses.len());
+    for &address in addresses {
+        let listener = TcpListener::bind(address).await;
+        listeners.push(listener.map_err(|error| StartError::Listen(address, error))?);
+    }
+    for listener in &listeners {
+        let address = listener.local_addr().map_err(StartError::Runtime)?;
+        tracing::info!("listening on {address}: ws://{address}/ws, POST http://{address}/mcp, /healthz");
+    }
+    // The arguments themselves may hold what nobody else is to see.
+    let Command { program, args } = &settings.command;
+    tracing::info!("each connection runs {program:?} with {} arguments", args.len());
+    let shutdown = async {
+        tokio::select! {
+            _ = terminated.recv() => {}
+            _ = interrupted.recv() => {}
+        }
+        tracing::info!("stopping");
+    };
+    run(listeners, settings, shutdown).await;
+    Ok(())
+}
+
+/// Says on stderr what went wrong, why, and what to do. That stderr is gone is nobody's loss.
+pub fn tell(error: &dyn Diagnostic) {
+    let mut stderr = std::io::stderr().lock();
+    let _ = writeln!(stderr, "error: {error}");
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let _ = writeln!(stderr, "  caused by: {cause}");
+        source = cause.source();
+    }
+    if let Some(hint) = error.hint() {
+        let _ = writeln!(stderr, "\nhint: {hint}");
+    }
+}
+
+fn log_to_stderr(level: Level) {
+    let level = match level {
+        Level::Error => LevelFilter::ERROR,
+        Level::Warn => LevelFilter::WARN,
+        Level::Info => LevelFilter::INFO,
+        Level::Debug => LevelFilter::DEBUG,
+    };
+    tracing_subscriber::fmt()
+        .with_max_level(level)
+        .with_target(false)
+        .with_ansi(false)
+        .with_writer(std::io::stderr)
+        .init();
+}
+
+/// Whether orphans of our servers fall to us: as the first process of a container they do, and
+/// elsewhere we ask for it.
+fn takes_orphans() -> bool {
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    {
+        // Any process id switches it on.
+        let asked = rustix::process::set_child_subreaper(Some(rustix::process::getpid()));
+        asked.is_ok() || std::process::id() == 1
+    }
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    {
+        false
+    }
+}
+
+/// Whether a program is there to be started. Whether it can be is seen when it is.
+fn is_program(name: &str, path: Option<&str>) -> bool {
+    if name.contains('/') {
+        return Path::new(name).is_file();
+    }
+    // What the system looks through where `PATH` says nothing.
+    let path = path.unwrap_or("/bin:/usr/bin");
+    path.split(':').any(|folder| Path::new(folder).join(name).is_file())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_program_is_found_by_its_path_or_through_the_variable() {
+        assert!(is_program("/bin/sh", None));
+        assert!(is_program("sh", Some("/nowhere:/bin")));
+        assert!(!is_program("sh", Some("/nowhere")));
+        assert!(!is_program("/bin", None));
+    }
+}

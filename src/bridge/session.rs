@@ -1,0 +1,257 @@
+//! One WebSocket and its server process: lines both ways until one of them ends.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use bytes::{Buf, Bytes};
+use futures_util::{Sink, SinkExt, Stream, StreamExt};
+use hyper::upgrade::Upgraded;
+use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::process::{ChildStdin, ChildStdout};
+use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep, timeout};
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::error::CapacityError;
+use tokio_tungstenite::tungstenite::protocol::CloseFrame;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
+use tokio_tungstenite::tungstenite::{Error, Message};
+
+use super::child::Child;
+use super::serve::Bridge;
+use super::socket::Peer;
+use crate::mcp::{FrameError, LineReader};
+
+type Socket = WebSocketStream<TokioIo<Upgraded>>;
+
+/// How long a client may take to say goodbye back.
+const GOODBYE: Duration = Duration::from_secs(1);
+/// How long a server whose output ended may take to exit before it counts as still running, and
+/// how long one whose input closed may take to say its last words.
+const LAST_WORDS: Duration = Duration::from_millis(250);
+/// The longest reason that a close frame can carry, in bytes (RFC 6455 §5.5).
+const REASON_BYTES: usize = 123;
+
+/// Why a session ends.
+#[derive(Debug)]
+enum End {
+    /// The client closed, or its connection broke.
+    Left,
+    /// The client answered no ping.
+    Silent(Duration),
+    /// The bridge was told to end.
+    Stopping,
+    /// The client sent a binary frame.
+    Binary,
+    /// The client sent a frame that would be more than one line.
+    SeveralLines,
+    /// The client sent more than a message may be.
+    TooBig(usize),
+    /// The client sent text that is not UTF-8.
+    NotUtf8,
+    /// The client broke the protocol.
+    Protocol(String),
+    /// The server's output ended.
+    Ended,
+    /// The server does not read its input any more.
+    Deaf,
+    /// The server wrote what cannot be passed on.
+    Unreadable(FrameError),
+}
+
+/// Connects the two until one of them ends, then ends both.
+pub(crate) async fn run(mut socket: Socket, mut child: Child, peer: &Peer, bridge: &Arc<Bridge>) {
+    let end = talk(&mut socket, &mut child, peer, bridge).await;
+    let exited = matches!(end, End::Ended) && child.ends_within(LAST_WORDS).await;
+    if exited {
+        let status = child.end().await;
+        let reason = match status {
+            Some(status) => format!("the server ended with {status}"),
+            None => "the server ended".to_owned(),
+        };
+        tracing::info!("closing a WebSocket: {reason}");
+        say_goodbye(socket, CloseCode::Error, &reason).await;
+        return;
+    }
+    let (code, reason) = close_of(&end, bridge.settings.max_message);
+    tracing::debug!("closing a WebSocket: {reason}");
+    tokio::join!(say_goodbye(socket, code, &reason), child.end());
+}
+
+async fn talk(socket: &mut Socket, child: &mut Child, peer: &Peer, bridge: &Arc<Bridge>) -> End {
+    let Some(streams) = child.streams() else { return End::Ended };
+    let (sink, stream) = socket.split();
+    let ear = Ear::new(peer);
+    let grace = bridge.settings.stop_grace;
+    tokio::select! {
+        end = from_client(stream, streams.stdin, &ear) => end,
+        end = from_server(streams.stdout, sink, &ear, bridge.settings.waits.ping) => end,
+        never = streams.stderr.drain() => match never {},
+        // What it sent before it left is still passed on, for as long as a server may take to end.
+        () = async { peer.has_left().await; sleep(grace).await } => End::Left,
+        () = bridge.stopped() => End::Stopping,
+    }
+}
+
+async fn from_client(
+    mut stream: impl Stream<Item = Result<Message, Error>> + Unpin,
+    stdin: &mut ChildStdin,
+    ear: &Ear<'_>,
+) -> End {
+    loop {
+        ear.listen();
+        let message = stream.next().await;
+        ear.turn_away();
+        let mut line = match message {
+            Some(Ok(Message::Text(text))) => Bytes::from(text),
+            Some(Ok(Message::Binary(_))) => return End::Binary,
+            Some(Ok(_)) => continue,
+            None => return End::Left,
+            Some(Err(error)) => return end_of(error),
+        };
+        if line.ends_with(b"\n") {
+            line.truncate(line.len() - 1);
+        }
+        if line.iter().any(|b| matches!(b, b'\n' | b'\r')) {
+            return End::SeveralLines;
+        }
+        if write_line(stdin, line).await.is_err() {
+            // Its last words are still on their way, and the end of its output says more.
+            sleep(LAST_WORDS).await;
+            return End::Deaf;
+        }
+    }
+}
+
+async fn write_line(stdin: &mut ChildStdin, line: Bytes) -> io::Result<()> {
+    stdin.write_all_buf(&mut line.chain(&b"\n"[..])).await
+}
+
+async fn from_server(
+    stdout: &mut LineReader<ChildStdout>,
+    mut sink: impl Sink<Message, Error = Error> + Unpin,
+    ear: &Ear<'_>,
+    every: Duration,
+) -> End {
+    let mut ping = interval_at(Instant::now() + every, every);
+    ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        let message = tokio::select! {
+            line = stdout.next() => match line {
+                Ok(Some(line)) => Message::text(line),
+                Ok(None) | Err(FrameError::Io(_)) => return End::Ended,
+                Err(error) => return End::Unreadable(error),
+            },
+            _ = ping.tick() => {
+                if ear.silence() > 2 * every {
+                    return End::Silent(2 * every);
+                }
+                Message::Ping(Bytes::new())
+            }
+        };
+        if sink.send(message).await.is_err() {
+            return End::Left;
+        }
+    }
+}
+
+fn end_of(error: Error) -> End {
+    match error {
+        Error::Capacity(CapacityError::MessageTooLong { size, .. }) => End::TooBig(size),
+        Error::Utf8(_) => End::NotUtf8,
+        Error::Protocol(error) => match error {
+            tokio_tungstenite::tungstenite::error::ProtocolError::ResetWithoutClosingHandshake => End::Left,
+            error => End::Protocol(error.to_string()),
+        },
+        _ => End::Left,
+    }
+}
+
+fn close_of(end: &End, max: usize) -> (CloseCode, String) {
+    match end {
+        End::Left => (CloseCode::Normal, String::new()),
+        End::Silent(patience) => (CloseCode::Policy, format!("no answer to a ping within {patience:?}")),
+        End::Stopping => (CloseCode::Away, "the bridge is stopping".to_owned()),
+        End::Binary => (CloseCode::Unsupported, "a message is a text frame, not a binary one".to_owned()),
+        End::SeveralLines => {
+            (CloseCode::Invalid, "a message is one line: no line feed or carriage return inside".to_owned())
+        }
+        End::TooBig(size) => {
+            (CloseCode::Size, format!("a message of {size} bytes; at most {max} are taken (--max-message)"))
+        }
+        End::NotUtf8 => (CloseCode::Invalid, "a text frame is not UTF-8".to_owned()),
+        End::Protocol(words) => (CloseCode::Protocol, words.clone()),
+        End::Ended => (CloseCode::Error, "the server closed its output".to_owned()),
+        End::Deaf => (CloseCode::Error, "the server closed its input".to_owned()),
+        End::Unreadable(FrameError::TooLong { max }) => {
+            (CloseCode::Error, format!("the server sent more than {max} bytes in a line (--max-message)"))
+        }
+        End::Unreadable(error) => (CloseCode::Error, format!("the server's output cannot be read: {error}")),
+    }
+}
+
+/// Closes with a reason, and waits a little for the client to have read it: bytes of the client's
+/// that nobody read would make the kernel take the reason back.
+async fn say_goodbye(mut socket: Socket, code: CloseCode, reason: &str) {
+    let mut end = reason.len().min(REASON_BYTES);
+    while !reason.is_char_boundary(end) {
+        end -= 1;
+    }
+    let frame = CloseFrame { code, reason: reason[..end].into() };
+    let farewell = async {
+        if socket.close(Some(frame)).await.is_err() {
+            return;
+        }
+        loop {
+            match socket.next().await {
+                Some(Ok(_)) => {}
+                // Past a frame that was too big nothing can be told apart any more.
+                Some(Err(Error::Capacity(_))) => break,
+                None | Some(Err(_)) => return,
+            }
+        }
+        let mut rest = vec![0; 16 * 1024];
+        let raw = socket.get_mut();
+        while matches!(raw.read(&mut rest).await, Ok(count) if count > 0) {}
+    };
+    let _ = timeout(GOODBYE, farewell).await;
+}
+
+/// Whether the client is being listened to. While the bridge waits for the server to read instead,
+/// the client's silence says nothing.
+#[derive(Debug)]
+struct Ear<'a> {
+    peer: &'a Peer,
+    start: Instant,
+    /// Since when, in milliseconds after `start`; [`AWAY`] while not listening.
+    since: AtomicU64,
+}
+
+const AWAY: u64 = u64::MAX;
+
+impl<'a> Ear<'a> {
+    fn new(peer: &'a Peer) -> Self {
+        Self { peer, start: Instant::now(), since: AtomicU64::new(AWAY) }
+    }
+
+    fn listen(&self) {
+        let now = u64::try_from(self.start.elapsed().as_millis()).unwrap_or(AWAY - 1);
+        self.since.store(now, Ordering::Relaxed);
+    }
+
+    fn turn_away(&self) {
+        self.since.store(AWAY, Ordering::Relaxed);
+    }
+
+    /// How long nothing has come although somebody listened.
+    fn silence(&self) -> Duration {
+        match self.since.load(Ordering::Relaxed) {
+            AWAY => Duration::ZERO,
+            since => {
+                let listening = self.start.elapsed().saturating_sub(Duration::from_millis(since));
+                listening.min(self.peer.silence())
+            }
+        }
+    }
+}

@@ -1,0 +1,80 @@
+//! What a bridge is told: the server, the bounds, the guests.
+
+use std::time::Duration;
+
+/// The server that is started for a client.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Command {
+    /// The program: a path, or a name that is looked up in `PATH`.
+    pub program: String,
+    /// Its arguments.
+    pub args: Vec<String>,
+}
+
+/// Everything that [`run`](super::run) needs besides its listeners.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The server that is started for a client.
+    pub command: Command,
+    /// The most server processes at a time, and so the most connections and calls.
+    pub max_connections: usize,
+    /// The longest message, in bytes, in either direction; also the longest body.
+    pub max_message: usize,
+    /// How long a REST call may take, the server's start included.
+    pub call_timeout: Duration,
+    /// How long a server may take to end before it is killed: half of it after its input was
+    /// closed, half of it after SIGTERM.
+    pub stop_grace: Duration,
+    /// Origins of web pages that may connect, such as `https://app.example`; a request without
+    /// an `Origin` is no web page's.
+    pub allowed_origins: Vec<String>,
+    /// Host names that requests may name, besides loopback's.
+    pub allowed_hosts: Vec<String>,
+    /// The waits that have no flag.
+    pub waits: Waits,
+    /// Whether this process is the one that orphans fall to (the first of a container, or a
+    /// subreaper), and so has to reap processes that it never started.
+    pub reaps_orphans: bool,
+}
+
+/// Deadlines that guard against clients that stall, on purpose or not.
+#[derive(Debug, Clone, Copy)]
+pub struct Waits {
+    /// For the whole head of a request, counted from the connection or from the last answer.
+    pub head: Duration,
+    /// For the whole body of a request.
+    pub body: Duration,
+    /// For a client to take any byte of what it is sent.
+    pub write: Duration,
+    /// Between pings on a WebSocket; a client that is silent for two of them has gone.
+    pub ping: Duration,
+}
+
+impl Default for Waits {
+    fn default() -> Self {
+        Self {
+            head: Duration::from_secs(10),
+            body: Duration::from_secs(30),
+            write: Duration::from_mins(1),
+            ping: Duration::from_secs(20),
+        }
+    }
+}
+
+impl Settings {
+    /// The defaults of every flag, for a server.
+    #[must_use]
+    pub fn new(command: Command) -> Self {
+        Self {
+            command,
+            max_connections: 64,
+            max_message: 16 * 1024 * 1024,
+            call_timeout: Duration::from_mins(2),
+            stop_grace: Duration::from_secs(5),
+            allowed_origins: Vec::new(),
+            allowed_hosts: Vec::new(),
+            waits: Waits::default(),
+            reaps_orphans: false,
+        }
+    }
+}

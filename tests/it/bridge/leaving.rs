@@ -1,0 +1,256 @@
+//! However a client leaves, nothing of its server stays.
+
+use std::time::Duration;
+
+use futures_util::SinkExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio_tungstenite::tungstenite::Message;
+
+use mcpo_deploy::wire::http::{self, Limits};
+
+use super::{Bridge, gone, hear, lives, of_script, pid, until};
+
+/// Says its process id, then ignores everything but SIGKILL.
+const STUBBORN: &str = "trap '' TERM; echo $$; while :; do sleep 0.05; done";
+
+#[tokio::test]
+async fn a_client_that_closes_leaves_no_process() {
+    let bridge = Bridge::of_script("echo $$; exec cat").await;
+    let mut client = bridge.client().await;
+    let server = pid(&mut client).await;
+    client.close(None).await.expect("an open connection");
+    gone(server).await;
+    bridge.finish().await;
+}
+
+#[tokio::test]
+async fn a_connection_that_breaks_leaves_no_process() {
+    let bridge = Bridge::of_script("echo $$; exec cat").await;
+    let mut client = bridge.client().await;
+    let server = pid(&mut client).await;
+    drop(client);
+    gone(server).await;
+    bridge.finish().await;
+}
+
+#[tokio::test]
+async fn a_client_process_that_is_killed_leaves_no_process() {
+    let bridge = Bridge::of_script("echo $$; exec cat").await;
+    // A client in a process of its own: a shell that holds the connection, and cannot tidy up.
+    let port = bridge.addr.port();
+    let script = format!(
+        "exec 3<>/dev/tcp/127.0.0.1/{port}; printf 'GET /ws HTTP/1.1\\r\\nHost: localhost\\r\\n\
+         Connection: upgrade\\r\\nUpgrade: websocket\\r\\nSec-WebSocket-Version: 13\\r\\n\
+         Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\\r\\n\\r\\n' >&3; exec cat <&3"
+    );
+    let mut client = tokio::process::Command::new("bash")
+        .args(["-c", &script])
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .expect("bash");
+    let mut stdout = client.stdout.take().expect("a pipe");
+    let mut heard = Vec::new();
+    // The head of the answer ends with an empty line; then a frame of two bytes of head and the id.
+    let server: u32 = loop {
+        assert_ne!(stdout.read_buf(&mut heard).await.expect("output"), 0);
+        let text = String::from_utf8_lossy(&heard).into_owned();
+        let frame = text.split_once("\r\n\r\n").map(|(_, frame)| frame.to_owned()).unwrap_or_default();
+        let digits: String = frame.chars().filter(char::is_ascii_digit).collect();
+        if let Ok(id) = digits.parse()
+            && lives(id)
+        {
+            break id;
+        }
+    };
+    client.kill().await.expect("a running client");
+    gone(server).await;
+    bridge.finish().await;
+}
+
+#[tokio::test]
+async fn a_server_that_ignores_the_end_of_its_input_and_sigterm_is_killed() {
+    let bridge = Bridge::of_script(STUBBORN).await;
+    let mut client = bridge.client().await;
+    let server = pid(&mut client).await;
+    drop(client);
+    gone(server).await;
+    bridge.finish().await;
+}
+
+#[tokio::test]
+async fn what_a_server_started_goes_with_it() {
+    let bridge = Bridge::of_script("sleep 600 & echo $!; exec cat").await;
+    let mut client = bridge.client().await;
+    let grandchild = pid(&mut client).await;
+    assert!(lives(grandchild));
+    drop(client);
+    until("the server's own child has ended", || !lives(grandchild)).await;
+    bridge.finish().await;
+}
+
+#[tokio::test]
+async fn a_client_that_leaves_while_the_server_reads_nothing_is_noticed() {
+    let mut settings = of_script("echo $$; exec sleep 600");
+    // The client's goodbye waits behind what nobody reads; a ping to a client that is not there any
+    // more tells.
+    settings.waits.ping = Duration::from_millis(50);
+    let bridge = Bridge::start(settings).await;
+    let mut client = bridge.client().await;
+    let server = pid(&mut client).await;
+    // More than the pipe and the sockets hold.
+    let stuffing = Message::text("x".repeat(1 << 20));
+    let stuffed = async { while client.send(stuffing.clone()).await.is_ok() {} };
+    assert!(tokio::time::timeout(Duration::from_millis(300), stuffed).await.is_err(), "it is held back");
+    drop(client);
+    gone(server).await;
+    bridge.finish().await;
+}
+
+#[tokio::test]
+async fn a_client_that_leaves_while_the_server_floods_is_noticed() {
+    let bridge = Bridge::of_script("echo $$; exec yes").await;
+    let mut client = bridge.client().await;
+    let server = pid(&mut client).await;
+    drop(client);
+    gone(server).await;
+    bridge.finish().await;
+}
+
+#[tokio::test]
+async fn a_client_that_stays_but_takes_nothing_is_given_up() {
+    let mut settings = of_script("echo $$ >&2; exec yes \"$$\"");
+    settings.waits.write = Duration::from_millis(100);
+    let bridge = Bridge::start(settings).await;
+    let mut client = bridge.client().await;
+    let server = pid(&mut client).await;
+    gone(server).await;
+    bridge.finish().await;
+}
+
+#[tokio::test]
+async fn a_client_that_answers_no_ping_is_given_up() {
+    let mut settings = of_script("echo $$; exec cat");
+    settings.waits.ping = Duration::from_millis(50);
+    let bridge = Bridge::start(settings).await;
+    let mut client = bridge.client().await;
+    let server = pid(&mut client).await;
+    // Not polled any more, and so silent, but open.
+    gone(server).await;
+    drop(client);
+    bridge.finish().await;
+}
+
+#[tokio::test]
+async fn a_client_whose_message_takes_long_to_come_is_kept() {
+    let mut settings = of_script("exec cat");
+    settings.waits.ping = Duration::from_millis(100);
+    let bridge = Bridge::start(settings).await;
+    let mut tcp = TcpStream::connect(bridge.addr).await.expect("a way");
+    let request = "GET /ws HTTP/1.1\r\nHost: localhost\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\
+                Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+    tcp.write_all(request.as_bytes()).await.expect("room");
+    // One masked frame of 20 bytes, a byte at a time, for far longer than two pings; no pong can
+    // come in the middle of it.
+    tcp.write_all(&[0x81, 0x80 + 20, 0, 0, 0, 0]).await.expect("room");
+    let mut drip = tokio::time::interval(Duration::from_millis(30));
+    for byte in b"slow but coming alon" {
+        drip.tick().await;
+        tcp.write_all(&[*byte]).await.expect("an open connection");
+    }
+    let mut echo = Vec::new();
+    while !echo.windows(20).any(|window| window == b"slow but coming alon") {
+        let read = tokio::time::timeout(super::PATIENCE, tcp.read_buf(&mut echo)).await;
+        assert_ne!(read.expect("in time").expect("an open connection"), 0, "{echo:?}");
+    }
+    drop(tcp);
+    bridge.finish().await;
+}
+
+#[tokio::test]
+async fn a_client_that_answers_pings_is_kept() {
+    let mut settings = of_script("echo $$; sleep 0.6; echo still here; exec cat");
+    settings.waits.ping = Duration::from_millis(50);
+    let bridge = Bridge::start(settings).await;
+    let mut client = bridge.client().await;
+    pid(&mut client).await;
+    assert_eq!(hear(&mut client).await, "still here");
+    bridge.finish().await;
+}
+
+#[tokio::test]
+async fn a_bridge_that_stops_leaves_no_process() {
+    let bridge = Bridge::of_script(STUBBORN).await;
+    let mut servers = Vec::new();
+    let mut clients = Vec::new();
+    for _ in 0..5 {
+        let mut client = bridge.client().await;
+        servers.push(pid(&mut client).await);
+        clients.push(client);
+    }
+    bridge.finish().await;
+    for server in servers {
+        assert!(!std::path::Path::new(&format!("/proc/{server}")).exists());
+    }
+}
+
+#[tokio::test]
+async fn a_head_that_is_too_long_is_refused() {
+    let bridge = Bridge::of_script("cat").await;
+    let mut tcp = TcpStream::connect(bridge.addr).await.expect("a way");
+    let head = format!("GET /healthz HTTP/1.1\r\nHost: localhost\r\nX: {}\r\n\r\n", "x".repeat(64 << 10));
+    // The bridge stops reading in the middle of it.
+    let _ = tcp.write_all(head.as_bytes()).await;
+    let mut answer = [0; 12];
+    tcp.read_exact(&mut answer).await.expect("an answer");
+    assert_eq!(&answer, b"HTTP/1.1 431");
+    bridge.finish().await;
+}
+
+#[tokio::test]
+async fn a_body_that_never_comes_is_refused() {
+    let mut settings = of_script("cat");
+    settings.waits.body = Duration::from_millis(100);
+    let bridge = Bridge::start(settings).await;
+    let mut tcp = TcpStream::connect(bridge.addr).await.expect("a way");
+    let head = "POST /mcp HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n";
+    tcp.write_all(head.as_bytes()).await.expect("room");
+    let mut answer = [0; 12];
+    tcp.read_exact(&mut answer).await.expect("an answer");
+    assert_eq!(&answer, b"HTTP/1.1 408");
+    bridge.finish().await;
+}
+
+#[tokio::test]
+async fn idle_sockets_past_the_ceiling_wait_until_one_has_gone() {
+    let mut settings = of_script("cat");
+    settings.max_connections = 1;
+    let bridge = Bridge::start(settings).await;
+    let mut idle = Vec::new();
+    for _ in 0..65 {
+        idle.push(TcpStream::connect(bridge.addr).await.expect("a way"));
+    }
+    let host = bridge.addr.to_string();
+    let ask = async |deadline| {
+        let limits = Limits { deadline, body: 1024 };
+        http::get(bridge.addr, "/healthz", &host, limits).await
+    };
+    assert!(ask(Duration::from_millis(200)).await.is_err(), "it waits in the queue");
+    idle.pop();
+    assert_eq!(ask(super::PATIENCE).await.expect("an answer").status, 200);
+    drop(idle);
+    bridge.finish().await;
+}
+
+#[tokio::test]
+async fn a_head_that_never_ends_is_cut_off() {
+    let mut settings = of_script("cat");
+    settings.waits.head = Duration::from_millis(100);
+    let bridge = Bridge::start(settings).await;
+    let mut slow = TcpStream::connect(bridge.addr).await.expect("a way");
+    slow.write_all(b"GET /healthz HTTP/1.1\r\nHost: loc").await.expect("room");
+    let mut rest = Vec::new();
+    let ended = tokio::time::timeout(super::PATIENCE, slow.read_to_end(&mut rest)).await;
+    assert!(ended.is_ok(), "the bridge hangs up");
+    bridge.finish().await;
+}
