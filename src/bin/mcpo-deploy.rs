@@ -1,2 +1,5 @@
-//! placeholder
-fn main() {}
+//! `mcpo-deploy`: builds, provisions and proves hardened containers for MCP servers.
+
+fn main() -> std::process::ExitCode {
+    mcpo_deploy::cli::main().into()
+}

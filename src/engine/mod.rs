@@ -12,7 +12,7 @@ mod inputs;
 mod programs;
 
 pub use context::{BuildContext, ContextError};
-pub use docker::{Attached, Docker, ExecOutput, LogLine};
+pub use docker::{Attached, Docker, ExecOutput, LogLine, StderrTail};
 pub use endpoint::{Endpoint, TlsFiles};
 pub use error::{EngineError, Reason};
 pub use execute::execute;

@@ -1,10 +1,10 @@
 //! What a container promises against what `inspect` says of it.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::{Debug, Display};
 
 use super::desired::{Container, MountSource, Restart};
 use super::observed::{Live, LiveMount};
+use crate::model::{Bytes, Cpus};
 
 /// A field that is not what was promised.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,68 +24,85 @@ pub struct Mismatch {
 pub fn compare(container: &Container, live: &Live) -> Vec<Mismatch> {
     let mut fields = Fields(Vec::new());
     if let Some(id) = &container.image_id {
-        fields.equal("image", short(id), short(&live.image_id));
+        fields.add("image", short(id), short(&live.image_id));
     }
     if !container.command.is_empty() {
-        fields.debug("command", &container.command, &live.command);
+        fields.add("command", container.command.join(" "), live.command.join(" "));
     }
-    fields.equal("user", container.user.to_string(), live.user.clone());
-    fields.equal("privileged", false, live.privileged);
-    fields.set("cap-drop", BTreeSet::from(["ALL".to_owned()]), live.cap_drop.clone());
-    fields.set("cap-add", container.cap_add.clone(), live.cap_add.clone());
-    fields.equal("read-only", container.read_only, live.read_only);
-    fields.equal("no-new-privileges", container.no_new_privileges, no_new_privileges(&live.security_opt));
-    fields.equal(
-        "seccomp",
-        seccomp_in_words(container.seccomp.as_deref()),
-        seccomp_in_words(option(&live.security_opt, "seccomp")),
-    );
-    fields.equal(
-        "memory",
-        limit(container.memory.map(crate::model::Bytes::as_i64)),
-        limit(Some(live.memory)),
-    );
+    let memory = container.memory.map(Bytes::as_i64);
+    fields.add("user", container.user, &live.user);
+    fields.add("privileged", false, live.privileged);
+    fields.add("cap-drop", "ALL", listed(&live.cap_drop));
+    fields.add("cap-add", listed(&container.cap_add), listed(&live.cap_add));
+    fields.add("read-only", container.read_only, live.read_only);
+    fields.add("no-new-privileges", container.no_new_privileges, no_new_privileges(&live.security_opt));
+    let filter = option(&live.security_opt, "seccomp");
+    fields.add("seccomp", seccomp_in_words(container.seccomp.as_deref()), seccomp_in_words(filter));
+    fields.add("memory", bytes_in_words(memory), bytes_in_words(Some(live.memory)));
     // Swap counts memory in: equal means that there is none.
-    fields.equal(
+    fields.add(
         "swap",
-        limit(container.memory.map(crate::model::Bytes::as_i64)),
-        limit(Some(live.memory_swap)),
+        swap_in_words(memory, memory),
+        swap_in_words(Some(live.memory), Some(live.memory_swap)),
     );
-    fields.equal("cpus", limit(container.cpus.map(crate::model::Cpus::as_i64)), limit(Some(live.nano_cpus)));
-    fields.equal("pids", limit(container.pids.map(i64::from)), limit(Some(live.pids)));
-    fields.equal("init", container.init, live.init);
-    fields.debug("tmpfs", &tmpfs(&container.tmpfs), &tmpfs(&live.tmpfs));
-    fields.debug("mounts", &promised_mounts(container), &found_mounts(&live.mounts));
-    fields.set("networks", BTreeSet::from([container.network.clone()]), live.networks.clone());
-    fields.set("host-namespaces", BTreeSet::new(), live.host_namespaces.clone());
-    fields.debug("ports", &promised_ports(container), &found_ports(live));
-    fields.equal("restart", restart(container.restart).to_owned(), live.restart.clone());
-    fields.equal("log-driver", "json-file".to_owned(), live.log_driver.clone());
-    fields.debug("log-limits", &promised_log(container), &found_log(&live.log_options));
-    fields.equal("devices", 0, live.devices);
+    fields.add("cpus", cpus_in_words(container.cpus.map(Cpus::as_i64)), cpus_in_words(Some(live.nano_cpus)));
+    fields.add("pids", limit(container.pids.map(i64::from)), limit(Some(live.pids)));
+    fields.add("init", container.init, live.init);
+    fields.add("tmpfs", tmpfs(&container.tmpfs), tmpfs(&live.tmpfs));
+    fields.add("mounts", listed(&promised_mounts(container)), listed(&found_mounts(&live.mounts)));
+    fields.add("networks", &container.network, listed(&live.networks));
+    fields.add("host-namespaces", "none", listed(&live.host_namespaces));
+    fields.add("ports", listed(&promised_ports(container)), listed(&found_ports(live)));
+    fields.add("restart", restart(container.restart), &live.restart);
+    fields.add("log-driver", "json-file", &live.log_driver);
+    fields.add("log-limits", promised_log(container), found_log(&live.log_options));
+    fields.add("devices", 0, live.devices);
     fields.0
 }
 
 struct Fields(Vec<Mismatch>);
 
 impl Fields {
-    fn equal<T: PartialEq + Display>(&mut self, id: &'static str, promised: T, found: T) {
+    /// Both sides in the same words: they are the same where the words are.
+    fn add(&mut self, id: &'static str, promised: impl ToString, found: impl ToString) {
+        let (promised, found) = (promised.to_string(), found.to_string());
         let differs = promised != found;
-        self.0.push(Mismatch { id, promised: promised.to_string(), found: found.to_string(), differs });
+        self.0.push(Mismatch { id, promised, found, differs });
     }
+}
 
-    fn debug<T: PartialEq + Debug>(&mut self, id: &'static str, promised: &T, found: &T) {
-        let words = |value: &T| format!("{value:?}").replace('"', "");
-        let differs = promised != found;
-        self.0.push(Mismatch { id, promised: words(promised), found: words(found), differs });
+fn listed(words: &BTreeSet<String>) -> String {
+    if words.is_empty() {
+        "none".to_owned()
+    } else {
+        words.iter().map(String::as_str).collect::<Vec<_>>().join(", ")
     }
+}
 
-    fn set(&mut self, id: &'static str, promised: BTreeSet<String>, found: BTreeSet<String>) {
-        let words = |set: BTreeSet<String>| {
-            if set.is_empty() { "none".to_owned() } else { set.into_iter().collect::<Vec<_>>().join(", ") }
-        };
-        let differs = promised != found;
-        self.0.push(Mismatch { id, promised: words(promised), found: words(found), differs });
+fn bytes_in_words(limit: Option<i64>) -> String {
+    in_words(limit, |bytes| Bytes(bytes).to_string())
+}
+
+fn cpus_in_words(limit: Option<i64>) -> String {
+    in_words(limit, |nano| Cpus(nano).to_string())
+}
+
+/// What there is on top of memory.
+fn swap_in_words(memory: Option<i64>, with_swap: Option<i64>) -> String {
+    match (memory.filter(|&memory| memory > 0), with_swap) {
+        (Some(memory), Some(both)) if both > 0 => {
+            let extra = u64::try_from(both.saturating_sub(memory)).unwrap_or(0);
+            if extra == 0 { "none".to_owned() } else { Bytes(extra).to_string() }
+        }
+        // Without a limit the engine adds as much swap as memory.
+        _ => "unlimited".to_owned(),
+    }
+}
+
+fn in_words(limit: Option<i64>, words: impl Fn(u64) -> String) -> String {
+    match limit.and_then(|limit| u64::try_from(limit).ok()) {
+        Some(limit) if limit > 0 => words(limit),
+        _ => "unlimited".to_owned(),
     }
 }
 
@@ -95,10 +112,7 @@ fn short(id: &str) -> String {
 }
 
 fn limit(value: Option<i64>) -> String {
-    match value {
-        Some(value) if value > 0 => value.to_string(),
-        _ => "unlimited".to_owned(),
-    }
+    in_words(value, |number| number.to_string())
 }
 
 fn option<'a>(security_opt: &'a [String], name: &str) -> Option<&'a str> {
@@ -128,12 +142,13 @@ fn seccomp_in_words(profile: Option<&str>) -> String {
     }
 }
 
-/// Options in order, since engines do not keep it.
-fn tmpfs(folders: &BTreeMap<String, String>) -> BTreeMap<String, BTreeSet<String>> {
-    folders
-        .iter()
-        .map(|(path, options)| (path.clone(), options.split(',').map(str::to_owned).collect()))
-        .collect()
+/// Options in order, since engines do not keep theirs.
+fn tmpfs(folders: &BTreeMap<String, String>) -> String {
+    let folder = |(path, options): (&String, &String)| {
+        let options: BTreeSet<&str> = options.split(',').collect();
+        format!("{path} ({})", options.into_iter().collect::<Vec<_>>().join(","))
+    };
+    listed(&folders.iter().map(folder).collect())
 }
 
 fn promised_mounts(container: &Container) -> BTreeSet<String> {
@@ -173,12 +188,11 @@ const fn restart(restart: Restart) -> &'static str {
     }
 }
 
-fn promised_log(container: &Container) -> BTreeMap<String, String> {
-    [("max-size", container.log_size.to_string()), ("max-file", container.log_files.to_string())]
-        .map(|(key, value)| (key.to_owned(), value))
-        .into()
+fn promised_log(container: &Container) -> String {
+    format!("max-file={}, max-size={}", container.log_files, container.log_size)
 }
 
-fn found_log(options: &BTreeMap<String, String>) -> BTreeMap<String, String> {
-    options.iter().filter(|(key, _)| key.starts_with("max-")).map(|(k, v)| (k.clone(), v.clone())).collect()
+fn found_log(options: &BTreeMap<String, String>) -> String {
+    let limits = options.iter().filter(|(key, _)| key.starts_with("max-"));
+    listed(&limits.map(|(key, value)| format!("{key}={value}")).collect())
 }

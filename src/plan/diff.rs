@@ -8,18 +8,19 @@ use super::hash::config_hash;
 use super::observed::{LiveContainer, Observed, OwnedObject};
 use super::op::{Op, Plan, Step};
 use super::problem::{PlanError, PlanProblem};
-use crate::config;
+use crate::config::{self, Stack};
 use crate::model::{ProjectName, label};
 
 /// Everything that is to be done so that `desired` holds. What is right already is left alone;
 /// what is not the project's is never touched.
-pub fn steps(
-    desired: &Desired,
-    hardening: &config::Hardening,
-    observed: &Observed,
-) -> Result<Plan, PlanError> {
+pub fn steps(desired: &Desired, stack: &Stack, observed: &Observed) -> Result<Plan, PlanError> {
     let project = &desired.project;
+    let hardening = &stack.hardening;
     let mut problems = Vec::new();
+    let bridge = &stack.bridge.image;
+    if observed.images.get(bridge).is_some_and(|image| !image.labels.contains_key(label::INPUT_DIGEST)) {
+        problems.push(PlanProblem::ImageTaken(bridge.clone()));
+    }
     let mut steps = Vec::new();
     if let config::Network::Existing(name) = &hardening.network
         && !observed.networks.iter().any(|existing| existing.name == *name)

@@ -31,14 +31,22 @@ pub struct BridgeBase {
     pub user: String,
 }
 
+/// Whether the image that ours would be called is there and somebody else's. It is used as it is:
+/// whoever has a server of that name would not want another in its place.
+#[must_use]
+pub fn stands_in_for_ours(stack: &Stack, observed: &Observed) -> bool {
+    let facts = observed.images.get(&stack.orchestrator.image);
+    stack.orchestrator.source == Source::Ours
+        && facts.is_some_and(|facts| !facts.labels.contains_key(label::INPUT_DIGEST))
+}
+
 /// Steps for the orchestrator's and the application's images.
 #[must_use]
 pub fn image_steps(stack: &Stack, profile: Profile, inputs: &ImageInputs, observed: &Observed) -> Vec<Step> {
     let orchestrator = &stack.orchestrator;
-    let mut steps: Vec<Step> =
-        image_step(&orchestrator.image, &orchestrator.source, inputs.orchestrator.as_ref(), observed)
-            .into_iter()
-            .collect();
+    let input = inputs.orchestrator.as_ref().filter(|_| !stands_in_for_ours(stack, observed));
+    let step = image_step(&orchestrator.image, &orchestrator.source, input, observed);
+    let mut steps: Vec<Step> = step.into_iter().collect();
     if let (Profile::FullStack, Some(app)) = (profile, &stack.app) {
         steps.extend(image_step(&app.image, &app.source, inputs.app.as_ref(), observed));
     }

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use crate::config::Protection;
 use crate::diagnostic::{Diagnostic, Exit};
+use crate::model::ImageRef;
 
 /// One thing that stands in the way.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,6 +39,8 @@ pub enum PlanProblem {
         /// The project that it is labelled with.
         project: Option<String>,
     },
+    /// The image that the bridge would be called is there, and was not built by us.
+    ImageTaken(ImageRef),
     /// A network that should exist does not.
     NoSuchNetwork(String),
 }
@@ -58,6 +61,7 @@ impl PlanProblem {
             }
             Self::PortTaken { setting, .. } => format!("stop what holds it, or choose another: --set {setting}=PORT"),
             Self::NameTaken { .. } => "rename it, or give this project another name with -p NAME".into(),
+            Self::ImageTaken(_) => "call ours something else: --set bridge.image=NAME, or remove that image".into(),
             Self::NoSuchNetwork(name) => format!("create it (docker network create {name}), or set hardening.network to private"),
         }
     }
@@ -67,7 +71,9 @@ impl PlanProblem {
             Self::NoApp | Self::OpenToTheNetwork(_) | Self::FolderOnRemote(_) | Self::NoSuchNetwork(_) => {
                 Exit::BadInput
             }
-            Self::Unenforced(_) | Self::PortTaken { .. } | Self::NameTaken { .. } => Exit::Failed,
+            Self::Unenforced(_) | Self::PortTaken { .. } | Self::NameTaken { .. } | Self::ImageTaken(_) => {
+                Exit::Failed
+            }
         }
     }
 }
@@ -100,6 +106,9 @@ impl fmt::Display for PlanProblem {
             }
             Self::NameTaken { kind, name, project: None } => {
                 write!(f, "the {kind} {name} exists and is not mcpo-deploy's; it was left alone")
+            }
+            Self::ImageTaken(image) => {
+                write!(f, "the image {image} exists and was not built by mcpo-deploy; it was left alone")
             }
             Self::NoSuchNetwork(name) => write!(f, "hardening.network names {name}, which does not exist"),
         }

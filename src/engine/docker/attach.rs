@@ -6,12 +6,13 @@ use std::sync::{Arc, Mutex};
 
 use bollard::container::LogOutput;
 use bollard::exec::{CreateExecOptions, StartExecResults};
-use bollard::query_parameters::AttachContainerOptionsBuilder;
+use bollard::query_parameters::{AttachContainerOptionsBuilder, DownloadFromContainerOptionsBuilder};
 use futures_util::{Stream, StreamExt};
 use tokio::io::{AsyncWrite, AsyncWriteExt, DuplexStream, duplex};
 
 use super::Docker;
-use crate::engine::error::EngineError;
+use crate::engine::error::{EngineError, Reason};
+use crate::model::User;
 
 /// The standard streams of a container.
 pub struct Attached {
@@ -107,6 +108,36 @@ impl Docker {
         Ok(ExecOutput { code, stdout: text(stdout), stderr: text(stderr) })
     }
 }
+
+impl Docker {
+    /// Who owns a path in a container, and its mode: the head of the archive that the engine would
+    /// copy out, so that no program in the container is needed.
+    pub async fn owner_of(&self, name: &str, path: &str) -> Result<(User, u32), EngineError> {
+        let what = format!("look at {path} in container {name}");
+        let options = DownloadFromContainerOptionsBuilder::default().path(path).build();
+        let mut archive = self.api.download_from_container(name, Some(options)).boxed();
+        let mut head = Vec::new();
+        while head.len() < TAR_BLOCK {
+            match archive.next().await {
+                Some(chunk) => head.extend_from_slice(&chunk.map_err(EngineError::failed(what.clone()))?),
+                None => break,
+            }
+        }
+        let mut block = [0; TAR_BLOCK];
+        let found = head.len().min(TAR_BLOCK);
+        block[..found].copy_from_slice(&head[..found]);
+        let header = tar::Header::from_byte_slice(&block);
+        let number = |read: std::io::Result<u64>| read.ok().and_then(|number| u32::try_from(number).ok());
+        let owner = number(header.uid()).zip(number(header.gid())).zip(header.mode().ok());
+        let unreadable =
+            || EngineError::Failed { what, reason: Reason("its archive cannot be read".to_owned()) };
+        let ((uid, gid), mode) = owner.ok_or_else(unreadable)?;
+        Ok((User { uid, gid }, mode & 0o7777))
+    }
+}
+
+/// The size of a header in a tar archive.
+const TAR_BLOCK: usize = 512;
 
 /// Moves a container's output to its readers until either ends.
 async fn pump(

@@ -4,8 +4,11 @@ mod attach;
 mod build;
 mod create;
 mod observe;
+mod user;
 
+use std::collections::BTreeSet;
 use std::path::Path;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bollard::query_parameters::{
@@ -15,11 +18,11 @@ use bollard::query_parameters::{
 use bollard::{API_DEFAULT_VERSION, Docker as Bollard};
 use futures_util::{Stream, StreamExt};
 
-pub use attach::{Attached, ExecOutput};
+pub use attach::{Attached, ExecOutput, StderrTail};
 
 use super::endpoint::Endpoint;
 use super::error::{self, EngineError};
-use crate::plan::Machine;
+use crate::plan::{Container, Machine};
 
 /// A connection to an engine.
 #[derive(Debug, Clone)]
@@ -27,6 +30,8 @@ pub struct Docker {
     api: Bollard,
     endpoint: Endpoint,
     version: (String, String),
+    /// Containers of this process's that answer one verification and go.
+    probes: Arc<Mutex<BTreeSet<String>>>,
 }
 
 /// One line of a container's log.
@@ -67,7 +72,7 @@ impl Docker {
             "Docker Engine"
         };
         let engine = format!("{name} {}", version.version.unwrap_or_default());
-        Ok(Self { api, endpoint, version: (engine, spoken) })
+        Ok(Self { api, endpoint, version: (engine, spoken), probes: Arc::default() })
     }
 
     /// Where the engine is.
@@ -109,6 +114,36 @@ impl Docker {
         let options = RemoveContainerOptionsBuilder::default().v(true).force(force).build();
         let removed = self.api.remove_container(name, Some(options)).await;
         unless_gone(removed, format!("remove container {name}"))
+    }
+
+    /// Creates a container that answers one verification; it is remembered until it is removed.
+    pub async fn create_probe(&self, container: &Container, name: &str) -> Result<(), EngineError> {
+        if let Ok(mut probes) = self.probes.lock() {
+            probes.insert(name.to_owned());
+        }
+        self.create(container, name).await.map(drop)
+    }
+
+    /// Ends and removes a container of [`Docker::create_probe`]'s.
+    pub async fn remove_probe(&self, name: &str) -> Result<(), EngineError> {
+        match self.remove(name, true).await {
+            // Its input ended with its client, so it may be on its way out by itself.
+            Err(EngineError::Failed { reason, .. }) if reason.0.contains("already in progress") => {}
+            other => other?,
+        }
+        if let Ok(mut probes) = self.probes.lock() {
+            probes.remove(name);
+        }
+        Ok(())
+    }
+
+    /// Removes every probe that is left, after an interruption.
+    pub async fn remove_probes(&self) -> Result<(), EngineError> {
+        let left = self.probes.lock().map(|probes| probes.clone()).unwrap_or_default();
+        for name in left {
+            self.remove_probe(&name).await?;
+        }
+        Ok(())
     }
 
     /// Removes a network; one that is gone is fine.

@@ -1,0 +1,139 @@
+//! The command line's types, and nothing else.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Builds, provisions and proves hardened containers for MCP servers that speak stdio.
+#[derive(Debug, Parser)]
+#[command(
+    name = "mcpo-deploy",
+    version,
+    about,
+    arg_required_else_help = true,
+    disable_help_subcommand = true
+)]
+pub struct Cli {
+    /// What holds for every verb.
+    #[command(flatten)]
+    pub common: Common,
+    /// What to do.
+    #[command(subcommand)]
+    pub verb: Verb,
+}
+
+/// What holds for every verb.
+#[derive(Debug, Args)]
+pub struct Common {
+    /// The file that describes the deployment [default: mcpo.yaml here or in a folder above]
+    #[arg(short, long, global = true, value_name = "FILE")]
+    pub file: Option<PathBuf>,
+    /// The project's name [default: `project:` in the file, else the folder's name]
+    #[arg(short, long, global = true, value_name = "NAME")]
+    pub project: Option<String>,
+    /// Set a value of the file, such as `--set hardening.memory=1g`; may be repeated
+    #[arg(long, global = true, value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
+    /// Accept that the engine cannot enforce a protection: memory, swap, cpus, pids, seccomp
+    #[arg(long, global = true, value_name = "NAME", value_delimiter = ',')]
+    pub accept_unenforced: Vec<String>,
+    /// Accept that ports are published beyond this machine without a token or TLS
+    #[arg(long, global = true)]
+    pub insecure: bool,
+    /// Whom the output is for
+    #[arg(long, global = true, value_name = "FORMAT", default_value = "human")]
+    pub format: FormatArg,
+    /// Say more: what the engine says as well
+    #[arg(short, long, global = true, conflicts_with = "quiet")]
+    pub verbose: bool,
+    /// Say less: results and errors alone
+    #[arg(short, long, global = true)]
+    pub quiet: bool,
+    /// Where the static programs for the images are [default: beside mcpo-deploy]
+    #[arg(long, global = true, value_name = "FOLDER", hide_short_help = true)]
+    pub programs: Option<PathBuf>,
+}
+
+/// Whom output is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum FormatArg {
+    /// A person.
+    Human,
+    /// A program: one JSON document on standard output.
+    Json,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Verb {
+    /// Build, create and start what is missing or changed, and prove that it works
+    Up {
+        /// What to bring up
+        #[arg(value_name = "PROFILE", default_value = "bridge")]
+        profile: ProfileArg,
+        /// Say what would be done, and do nothing
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// Stop and remove what is this project's; volumes are kept
+    Down {
+        /// Remove the volumes too, and what is in them
+        #[arg(long)]
+        volumes: bool,
+        /// Say what would be done, and do nothing
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// Show what runs, and what `up` would change
+    Status,
+    /// Show what the services wrote
+    Logs {
+        /// Whose log [default: every service's]
+        service: Option<String>,
+        /// Go on as more is written
+        #[arg(long)]
+        follow: bool,
+        /// How many lines of each
+        #[arg(short = 'n', long, value_name = "LINES")]
+        tail: Option<usize>,
+    },
+    /// Speak with what runs, and compare it with what was promised
+    Verify,
+    /// Build the images that are missing or changed
+    Build {
+        /// Say what would be done, and do nothing
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// Show every setting and where its value comes from
+    Config,
+    /// Write a commented mcpo.yaml, a .env and a .gitignore line; never overwrites
+    Init,
+    /// Print a completion script for a shell
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+    /// Write the manual pages into a folder
+    Man {
+        /// The folder
+        folder: PathBuf,
+    },
+    /// Write the generated reference into a folder
+    #[command(hide = true)]
+    Reference {
+        /// The folder
+        folder: PathBuf,
+    },
+}
+
+/// A profile.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ProfileArg {
+    /// The bridge; the orchestrator is spawned on demand
+    Bridge,
+    /// The bridge and the application of mcpo.yaml
+    FullStack,
+    /// The images alone
+    BuildOnly,
+}

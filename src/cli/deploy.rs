@@ -1,0 +1,117 @@
+//! What `up`, `build` and `verify` share: images first, then what runs from them.
+
+use std::collections::BTreeMap;
+
+use super::host_ports;
+use super::session::Session;
+use crate::diagnostic::Failure;
+use crate::engine::execute;
+use crate::model::{ImageRef, User};
+use crate::plan::{
+    BridgeBase, Desired, ImageFacts, ImageInputs, Images, Observed, Op, Plan, Profile, Step, bridge_step,
+    desired, image_steps, stands_in_for_ours, steps,
+};
+
+/// A deployment as it was found, and what it should be.
+pub(super) struct Deployment {
+    pub(super) profile: Profile,
+    pub(super) observed: Observed,
+    inputs: Option<ImageInputs>,
+}
+
+impl Deployment {
+    /// Looks at what is. What images are built from is read only where `with_inputs` asks for it.
+    pub(super) async fn look(
+        session: &Session<'_>,
+        profile: Profile,
+        with_inputs: bool,
+    ) -> Result<Self, Failure> {
+        let observed = session.observe().await?;
+        let inputs = if with_inputs {
+            Some(session.inputs(profile, &observed.machine.architecture).await?.images)
+        } else {
+            None
+        };
+        if stands_in_for_ours(&session.stack, &observed) {
+            session.reporter().note(&format!(
+                "the image {} was not built by mcpo-deploy and is used as it is; to have ours built, remove it or set orchestrator.image",
+                session.stack.orchestrator.image
+            ));
+        }
+        Ok(Self { profile, observed, inputs })
+    }
+
+    /// What should be, by what is known of the images now.
+    pub(super) fn desired(&self, session: &Session<'_>) -> Result<Desired, Failure> {
+        let stack = &session.stack;
+        let facts = |image: &ImageRef| self.observed.images.get(image);
+        let images = Images {
+            orchestrator: facts(&stack.orchestrator.image),
+            bridge: facts(&stack.bridge.image),
+            app: stack.app.as_ref().and_then(|app| facts(&app.image)),
+        };
+        Ok(desired(stack, self.profile, &self.observed.machine, images)?)
+    }
+
+    /// The steps for containers, networks and volumes, or everything that stands in their way.
+    pub(super) fn plan(&self, session: &Session<'_>, desired: &Desired) -> Result<Plan, Failure> {
+        let planned = steps(desired, &session.stack, &self.observed);
+        Ok(host_ports::check(planned, desired, &self.observed)?)
+    }
+
+    /// The steps for images that do not depend on another's.
+    pub(super) fn first_images(&self, session: &Session<'_>) -> Vec<Step> {
+        let inputs = self.inputs.as_ref();
+        inputs
+            .map(|inputs| image_steps(&session.stack, self.profile, inputs, &self.observed))
+            .unwrap_or_default()
+    }
+
+    /// The step for the bridge's image. Where its base is not there yet, that is its cause.
+    pub(super) fn bridge_image(&self, session: &Session<'_>) -> Option<Step> {
+        let inputs = self.inputs.as_ref()?;
+        let base = self.observed.images.get(&session.stack.orchestrator.image).cloned().unwrap_or_default();
+        let user = session.stack.hardening.user.or_else(|| base.nonroot()).unwrap_or(User::NONROOT);
+        let ImageFacts { id, entrypoint, command, .. } = base;
+        let base = BridgeBase { id, command: [entrypoint, command].concat(), user: user.to_string() };
+        bridge_step(&session.stack, inputs, &base, &self.observed)
+    }
+
+    /// Everything that would be done about images, for a dry run.
+    pub(super) fn image_plan(&self, session: &Session<'_>) -> Vec<Step> {
+        let mut steps = self.first_images(session);
+        let rebuilt = steps.iter().any(|step| step.op.object() == session.stack.orchestrator.image.as_str());
+        let bridge = self.bridge_image(session).map(|step| match rebuilt {
+            true => Step { cause: "its base is made anew".to_owned(), ..step },
+            false => step,
+        });
+        steps.extend(bridge);
+        steps
+    }
+
+    /// Builds and pulls what is missing or changed, and returns how many images that was.
+    pub(super) async fn make_images(&mut self, session: &Session<'_>) -> Result<usize, Failure> {
+        let first = self.first_images(session);
+        self.carry_out(session, first.clone()).await?;
+        let then: Vec<Step> = self.bridge_image(session).into_iter().collect();
+        self.carry_out(session, then.clone()).await?;
+        Ok(first.len() + then.len())
+    }
+
+    async fn carry_out(&mut self, session: &Session<'_>, steps: Vec<Step>) -> Result<(), Failure> {
+        let plan = Plan { steps, ..Plan::default() };
+        let architecture = &self.observed.machine.architecture;
+        execute(&plan, &session.docker, &session.programs, architecture, session.reporter()).await?;
+        let mut made: BTreeMap<ImageRef, ImageFacts> = BTreeMap::new();
+        for step in &plan.steps {
+            if let Op::Build(crate::plan::ImageBuild { image, .. }) | Op::Pull(image) = &step.op
+                && let Some(mut facts) = session.docker.image(image.as_str()).await?
+            {
+                session.docker.resolve_user(&mut facts).await?;
+                made.insert(image.clone(), facts);
+            }
+        }
+        self.observed.images.extend(made);
+        Ok(())
+    }
+}

@@ -1,0 +1,41 @@
+//! Errors of the command line's own.
+
+use std::io;
+use std::path::PathBuf;
+
+use crate::diagnostic::{Diagnostic, Exit};
+
+/// What a verb could not do by itself.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum CliError {
+    /// A service that does not exist.
+    #[error("there is no service {name} in project {project}")]
+    NoService { name: String, project: String, known: Vec<String> },
+    /// A file could not be written.
+    #[error("cannot write {}", path.display())]
+    Write { path: PathBuf, source: io::Error },
+    /// Reading inputs ended without a result.
+    #[error("reading the build inputs was cut short")]
+    Cut,
+}
+
+impl Diagnostic for CliError {
+    fn exit(&self) -> Exit {
+        match self {
+            Self::NoService { .. } => Exit::BadInput,
+            Self::Write { .. } => Exit::Failed,
+            Self::Cut => Exit::Bug,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::NoService { known, .. } if known.is_empty() => {
+                Some("nothing runs; start it with `mcpo-deploy up`".into())
+            }
+            Self::NoService { known, .. } => Some(format!("it has: {}", known.join(", "))),
+            Self::Write { .. } => Some("choose a folder that you may write to".into()),
+            Self::Cut => None,
+        }
+    }
+}

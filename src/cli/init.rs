@@ -1,0 +1,23 @@
+//! `init`: the files that a new deployment starts with.
+
+use serde_json::json;
+
+use super::session::Global;
+use crate::config::{Done, write};
+use crate::diagnostic::{Exit, Failure};
+
+pub(super) fn run(global: &Global) -> Result<Exit, Failure> {
+    let written = write(&global.env.folder)?;
+    let word = |done| match done {
+        Done::Created => "created",
+        Done::Kept => "kept",
+        Done::Appended => "appended to",
+    };
+    for file in &written {
+        global.reporter.text(&format!("{} {}\n", word(file.done), file.path.display()));
+    }
+    global.reporter.text("\nput your keys into .env, then run `mcpo-deploy up`\n");
+    let files = written.iter().map(|file| json!({"path": file.path, "done": word(file.done)}));
+    global.reporter.json(&json!({"files": files.collect::<Vec<_>>()}));
+    Ok(Exit::Done)
+}

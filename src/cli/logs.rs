@@ -1,0 +1,56 @@
+//! `logs`: what the services wrote.
+
+use futures_util::StreamExt;
+use serde_json::json;
+
+use super::error::CliError;
+use super::session::Global;
+use crate::diagnostic::{Exit, Failure};
+use crate::report::Format;
+
+pub(super) async fn run(
+    global: &Global,
+    service: Option<&str>,
+    follow: bool,
+    tail: Option<usize>,
+) -> Result<Exit, Failure> {
+    let session = global.open().await?;
+    let observed = session.docker.observe(&session.stack.project, &[]).await?;
+    let services: Vec<(String, String)> = observed
+        .containers
+        .iter()
+        .filter(|live| live.is_service())
+        .filter_map(|live| Some((live.service()?.to_owned(), live.name.clone())))
+        .collect();
+    let chosen: Vec<&(String, String)> =
+        services.iter().filter(|(name, _)| service.is_none_or(|asked| asked == name)).collect();
+    if chosen.is_empty() {
+        return Err(CliError::NoService {
+            name: service.unwrap_or("any").to_owned(),
+            project: session.stack.project.to_string(),
+            known: services.into_iter().map(|(name, _)| name).collect(),
+        }
+        .into());
+    }
+    let streams = chosen.iter().map(|(service, container)| {
+        let service = service.clone();
+        session.docker.logs(container, tail, follow).map(move |line| (service.clone(), line)).boxed()
+    });
+    let mut lines = futures_util::stream::select_all(streams);
+    let several = chosen.len() > 1;
+    let as_json = global.reporter.style().format == Format::Json;
+    while let Some((service, line)) = lines.next().await {
+        let line = line?;
+        if as_json {
+            let stream = if line.stderr { "stderr" } else { "stdout" };
+            let shown =
+                json!({"service": service, "stream": stream, "line": line.text.trim_end_matches('\n')});
+            global.reporter.raw(&format!("{shown}\n"));
+        } else if several {
+            global.reporter.raw(&format!("{service} | {}", line.text));
+        } else {
+            global.reporter.raw(&line.text);
+        }
+    }
+    Ok(Exit::Done)
+}

@@ -1,0 +1,127 @@
+//! What every verb starts with: the description, the engine, and what is.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+use super::args::Common;
+use super::error::CliError;
+use super::program::Engine;
+use crate::config::{Input, Override, Resolved, Stack, resolve};
+use crate::diagnostic::Failure;
+use crate::engine::{Docker, Endpoint, Inputs, Programs, inputs};
+use crate::env::Env;
+use crate::model::ImageRef;
+use crate::plan::{Observed, Profile};
+use crate::report::Reporter;
+
+/// What holds for the whole process.
+pub(super) struct Global {
+    pub(super) common: Common,
+    pub(super) env: Env,
+    pub(super) reporter: Reporter,
+    pub(super) engine: Engine,
+}
+
+impl Global {
+    /// Says what is worth knowing about a description.
+    pub(super) fn warn(&self, resolved: &Resolved) {
+        for warning in &resolved.warnings {
+            self.reporter.warning(&warning.to_string());
+        }
+    }
+
+    /// The description, checked.
+    pub(super) fn resolve(&self) -> Result<Resolved, Failure> {
+        let input = Input {
+            file: self.common.file.clone(),
+            project: self.common.project.clone(),
+            overrides: self.overrides(),
+            env: &self.env,
+        };
+        Ok(resolve(&input)?)
+    }
+
+    /// The description, its warnings said, and the engine: for verbs that start something.
+    pub(super) async fn open_aloud(&self) -> Result<Session<'_>, Failure> {
+        let resolved = self.resolve()?;
+        self.warn(&resolved);
+        self.open_with(resolved.stack).await
+    }
+
+    /// The description and the engine.
+    pub(super) async fn open(&self) -> Result<Session<'_>, Failure> {
+        self.open_with(self.resolve()?.stack).await
+    }
+
+    async fn open_with(&self, stack: Stack) -> Result<Session<'_>, Failure> {
+        let docker = Docker::connect(Endpoint::find(&self.env)?).await?;
+        let docker = self.engine.get_or_init(|| docker).clone();
+        let programs = self.common.programs.clone().map_or_else(Programs::beside_this, Programs::in_folder);
+        Ok(Session { global: self, stack, docker, programs })
+    }
+
+    fn overrides(&self) -> Vec<Override> {
+        let set = self.common.set.iter().map(|text| {
+            let (key, value) = text.split_once('=').unwrap_or((text, ""));
+            Override { key: key.to_owned(), value: value.to_owned(), flag: "--set".to_owned() }
+        });
+        let named = |key: &str, value: String, flag: &str| Override {
+            key: key.to_owned(),
+            value,
+            flag: flag.to_owned(),
+        };
+        let insecure =
+            self.common.insecure.then(|| named("bridge.insecure", "true".to_owned(), "--insecure"));
+        let accepted = (!self.common.accept_unenforced.is_empty()).then(|| {
+            let names = self.common.accept_unenforced.join(",");
+            named("hardening.accept_unenforced", names, "--accept-unenforced")
+        });
+        set.chain(insecure).chain(accepted).collect()
+    }
+}
+
+/// A description and an engine.
+pub(super) struct Session<'a> {
+    pub(super) global: &'a Global,
+    pub(super) stack: Stack,
+    pub(super) docker: Docker,
+    pub(super) programs: Programs,
+}
+
+impl Session<'_> {
+    pub(super) fn reporter(&self) -> &Reporter {
+        &self.global.reporter
+    }
+
+    /// What is, with the users of images as numbers.
+    pub(super) async fn observe(&self) -> Result<Observed, Failure> {
+        let stack = &self.stack;
+        let app = stack.app.as_ref().map(|app| &app.image);
+        let images: BTreeSet<&ImageRef> =
+            [&stack.orchestrator.image, &stack.bridge.image].into_iter().chain(app).collect();
+        let images: Vec<&ImageRef> = images.into_iter().collect();
+        let mut observed = self.docker.observe(&stack.project, &images).await?;
+        for facts in observed.images.values_mut() {
+            self.docker.resolve_user(facts).await?;
+        }
+        Ok(observed)
+    }
+
+    /// What images are built from; reads and digests files, away from the engine's connection.
+    pub(super) async fn inputs(&self, profile: Profile, architecture: &str) -> Result<Inputs, Failure> {
+        let (stack, programs, architecture) =
+            (self.stack.clone(), self.programs.clone(), architecture.to_owned());
+        let read = tokio::task::spawn_blocking(move || inputs(&stack, profile, &programs, &architecture));
+        let found = read.await.map_err(|_| CliError::Cut)??;
+        for note in &found.notes {
+            self.reporter().note(note);
+        }
+        Ok(found)
+    }
+
+    /// Where the description is, for people.
+    pub(super) fn described_by(&self) -> String {
+        let file: Option<&PathBuf> = self.stack.file.as_ref();
+        file.map_or_else(|| "defaults".to_owned(), |path| path.display().to_string())
+    }
+}

@@ -1,0 +1,105 @@
+//! `up`: from a description to verified containers.
+
+use serde_json::{Value, json};
+
+use super::args::ProfileArg;
+use super::deploy::Deployment;
+use super::session::{Global, Session};
+use crate::diagnostic::{Exit, Failure};
+use crate::engine::execute;
+use crate::plan::{Desired, Plan, Profile, Service};
+use crate::report::{plan_json, report_json, report_table};
+use crate::verify::{Reach, await_ready, verify};
+
+impl From<ProfileArg> for Profile {
+    fn from(profile: ProfileArg) -> Self {
+        match profile {
+            ProfileArg::Bridge => Self::Bridge,
+            ProfileArg::FullStack => Self::FullStack,
+            ProfileArg::BuildOnly => Self::BuildOnly,
+        }
+    }
+}
+
+pub(super) async fn run(global: &Global, profile: Profile, dry_run: bool) -> Result<Exit, Failure> {
+    let session = global.open_aloud().await?;
+    let mut deployment = Deployment::look(&session, profile, true).await?;
+    // Everything that stands in the way is told before anything is built.
+    let planned = deployment.plan(&session, &deployment.desired(&session)?)?;
+    if dry_run {
+        let steps = deployment.image_plan(&session).into_iter().chain(planned.steps).collect();
+        let plan = Plan { steps, ..planned };
+        global.reporter.text(&plan.to_string());
+        global.reporter.json(&plan_json(&plan));
+        return Ok(Exit::Done);
+    }
+    let images = deployment.make_images(&session).await?;
+    let desired = deployment.desired(&session)?;
+    let plan = deployment.plan(&session, &desired)?;
+    for note in &plan.notes {
+        global.reporter.note(note);
+    }
+    let architecture = &deployment.observed.machine.architecture;
+    execute(&plan, &session.docker, &session.programs, architecture, &global.reporter).await?;
+    let reach = Reach::of(&deployment.observed.machine);
+    for container in &desired.containers {
+        await_ready(&session.docker, container, reach).await?;
+    }
+    let changed = images > 0 || !plan.is_empty();
+    let verified =
+        if changed { Some(verify(&session.docker, &session.stack, &desired, reach).await?) } else { None };
+    let passed = verified.as_ref().is_none_or(crate::verify::Report::passed);
+    match &verified {
+        Some(report) => global.reporter.text(&report_table(report, global.reporter.style().colour, None)),
+        None => global
+            .reporter
+            .text("nothing to do: everything is as described (`mcpo-deploy verify` proves it)\n"),
+    }
+    global.reporter.text(&reachable(&session, &desired));
+    global.reporter.json(&json!({
+        "project": session.stack.project.to_string(),
+        "engine": deployment.observed.machine.engine,
+        "changed": changed,
+        "plan": plan_json(&plan),
+        "endpoints": endpoints(&desired),
+        "verification": verified.as_ref().map(report_json),
+    }));
+    Ok(if passed { Exit::Done } else { Exit::Failed })
+}
+
+/// What can be talked to, and where.
+fn reachable(session: &Session<'_>, desired: &Desired) -> String {
+    let mut text = format!(
+        "\nproject {} ({}) on {}\n",
+        desired.project,
+        session.described_by(),
+        session.docker.endpoint().host
+    );
+    for (wire, url) in endpoint_list(desired) {
+        text.push_str(&format!("  {wire:<10} {url}\n"));
+    }
+    text
+}
+
+fn endpoints(desired: &Desired) -> Value {
+    endpoint_list(desired)
+        .into_iter()
+        .map(|(wire, url)| (wire.to_lowercase(), Value::from(url)))
+        .collect::<serde_json::Map<_, _>>()
+        .into()
+}
+
+fn endpoint_list(desired: &Desired) -> Vec<(&'static str, String)> {
+    let mut list = Vec::new();
+    for container in &desired.containers {
+        for (index, port) in container.ports.iter().enumerate() {
+            let at = std::net::SocketAddr::new(port.address, port.host);
+            list.push(match (container.service, index) {
+                (Service::Bridge, 0) => ("WebSocket", format!("ws://{at}")),
+                (Service::Bridge, _) => ("REST", format!("http://{at}/mcp")),
+                _ => ("App", format!("http://{at}")),
+            });
+        }
+    }
+    list
+}

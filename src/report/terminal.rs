@@ -1,0 +1,171 @@
+//! Where text goes, and how much of it.
+
+use std::io::{IsTerminal, Write};
+use std::sync::Mutex;
+
+use serde_json::Value;
+
+use super::error::{error_json, error_text};
+use super::progress::Progress;
+use crate::diagnostic::Diagnostic;
+use crate::env::Env;
+use crate::plan::{Event, Events};
+
+/// Whom the output is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Format {
+    /// A person.
+    #[default]
+    Human,
+    /// A program: one JSON document on standard output.
+    Json,
+}
+
+/// How much is said.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub enum Verbosity {
+    /// Results and errors.
+    Quiet,
+    /// What is done as well.
+    #[default]
+    Normal,
+    /// What the engine says while it is done as well.
+    Verbose,
+}
+
+/// How output looks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Style {
+    /// Whom it is for.
+    pub format: Format,
+    /// How much is said.
+    pub verbosity: Verbosity,
+    /// Whether colours may be used on standard output.
+    pub colour: bool,
+    /// Whether standard error is a terminal that lines can be redrawn on.
+    pub terminal: bool,
+}
+
+impl Style {
+    /// The style of this process's streams. `NO_COLOR` (no-color.org) turns colours off.
+    #[must_use]
+    pub fn of_process(format: Format, verbosity: Verbosity, env: &Env) -> Self {
+        let dumb = env.get("TERM") == Some("dumb");
+        Self {
+            format,
+            verbosity,
+            colour: format == Format::Human
+                && std::io::stdout().is_terminal()
+                && env.get("NO_COLOR").is_none()
+                && !dumb,
+            terminal: std::io::stderr().is_terminal() && !dumb,
+        }
+    }
+}
+
+/// Prints.
+pub struct Reporter {
+    style: Style,
+    out: Mutex<Box<dyn Write + Send>>,
+    talk: Mutex<Box<dyn Write + Send>>,
+    progress: Progress,
+}
+
+impl Reporter {
+    /// A reporter on this process's streams.
+    #[must_use]
+    pub fn stdio(style: Style) -> Self {
+        Self::new(style, Box::new(std::io::stdout()), Box::new(std::io::stderr()))
+    }
+
+    /// A reporter on streams of the caller's: data to `out`, talk to `talk`.
+    #[must_use]
+    pub fn new(style: Style, out: Box<dyn Write + Send>, talk: Box<dyn Write + Send>) -> Self {
+        let progress = Progress::new(style);
+        Self { style, out: Mutex::new(out), talk: Mutex::new(talk), progress }
+    }
+
+    /// How it prints.
+    #[must_use]
+    pub fn style(&self) -> Style {
+        self.style
+    }
+
+    /// Data for a person; nothing where the output is for a program.
+    pub fn text(&self, text: &str) {
+        if self.style.format == Format::Human {
+            self.write_out(text);
+        }
+    }
+
+    /// Data for a program; nothing where the output is for a person.
+    pub fn json(&self, value: &Value) {
+        if self.style.format == Format::Json {
+            self.write_out(&format!("{value:#}\n"));
+        }
+    }
+
+    /// Data as it is, whoever reads it.
+    pub fn raw(&self, text: &str) {
+        self.write_out(text);
+    }
+
+    /// Data as it is, to the stream where errors go.
+    pub fn raw_error(&self, text: &str) {
+        self.write_talk(text);
+    }
+
+    /// Something that works and is worth knowing.
+    pub fn note(&self, text: &str) {
+        if self.style.verbosity > Verbosity::Quiet {
+            self.say(&format!("note: {text}"));
+        }
+    }
+
+    /// Something that works and should perhaps not.
+    pub fn warning(&self, text: &str) {
+        self.say(&format!("warning: {text}"));
+    }
+
+    /// An error, its causes and its hint; as JSON on standard output too, where that is asked for.
+    pub fn error(&self, error: &dyn Diagnostic) {
+        self.progress.clear();
+        self.write_talk(&error_text(error));
+        self.json(&error_json(error));
+    }
+
+    fn say(&self, line: &str) {
+        self.progress.clear();
+        self.write_talk(&format!("{line}\n"));
+    }
+
+    fn write_out(&self, text: &str) {
+        self.progress.clear();
+        write(&self.out, text);
+    }
+
+    fn write_talk(&self, text: &str) {
+        write(&self.talk, text);
+    }
+}
+
+/// A reader that went away is no error of ours.
+fn write(to: &Mutex<Box<dyn Write + Send>>, text: &str) {
+    if let Ok(mut stream) = to.lock() {
+        let _ = stream.write_all(text.as_bytes()).and_then(|()| stream.flush());
+    }
+}
+
+impl Events for Reporter {
+    fn on(&self, event: Event) {
+        if self.style.verbosity == Verbosity::Quiet {
+            return;
+        }
+        if let Event::Note(text) = &event {
+            return self.note(text);
+        }
+        if let Some(line) = self.progress.line(&event) {
+            self.write_talk(&format!("{line}\n"));
+        }
+    }
+}

@@ -1,0 +1,141 @@
+//! The stdio server in a fresh container, hardened as promised: handshake, tools, status call.
+
+use std::pin::Pin;
+use std::time::Instant;
+
+use serde_json::json;
+use tokio::io::{AsyncWrite, DuplexStream};
+
+use super::bridge::status_in_words;
+use super::report::Check;
+use crate::engine::{Docker, EngineError, StderrTail};
+use crate::mcp::{CallError, Client, ConnectError, Dialect, Patience, StdioLines};
+use crate::plan::{Container, Live};
+
+/// What the fresh container showed.
+pub(super) struct Seen {
+    pub(super) check: Check,
+    /// How it was confined while it ran.
+    pub(super) live: Option<Live>,
+    /// The tool that can be called for a status through the bridge.
+    pub(super) tool: Option<String>,
+}
+
+/// Which tool proves that the server works.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct StatusTool<'a> {
+    pub(super) name: &'a str,
+    /// Whether a server without it is at fault; another's server may not have ours.
+    pub(super) required: bool,
+}
+
+const MAX_LINE: usize = 16 << 20;
+
+/// Starts a fresh container, speaks with it, and removes it.
+pub(super) async fn stdio(
+    docker: &Docker,
+    container: &Container,
+    tool: StatusTool<'_>,
+    patience: Patience,
+) -> Seen {
+    let begun = Instant::now();
+    let mut probes = Probes { docker, container, names: Vec::new(), stderr: None };
+    let outcome = talk(&mut probes, tool, patience).await;
+    let took = begun.elapsed();
+    let live = probes.live().await;
+    let said = probes.stderr.as_ref().and_then(|stderr| stderr.lines().pop());
+    let removed = probes.remove().await;
+    match (outcome, removed) {
+        (Ok((evidence, tool)), Ok(())) => {
+            let evidence = format!("{evidence}, {} ms", took.as_millis());
+            Seen { check: Check::pass("stdio", evidence), live, tool }
+        }
+        (Ok(_), Err(error)) => Seen { check: Check::fail("stdio", error.to_string()), live, tool: None },
+        (Err(Fault { evidence, fix }), _) => {
+            let evidence = said.map_or(evidence.clone(), |line| format!("{evidence}; it said: {line}"));
+            let fix = fix.map(|fix| Check::fail_with("stdio", evidence.clone(), fix));
+            Seen { check: fix.unwrap_or_else(|| Check::fail("stdio", evidence)), live, tool: None }
+        }
+    }
+}
+
+/// The containers that one verification starts: a server that ends over a dialect that it does not
+/// know is started again for the next.
+struct Probes<'a> {
+    docker: &'a Docker,
+    container: &'a Container,
+    names: Vec<String>,
+    stderr: Option<StderrTail>,
+}
+
+type ContainerLines = StdioLines<DuplexStream, Pin<Box<dyn AsyncWrite + Send>>>;
+
+impl Probes<'_> {
+    async fn open(&mut self) -> Result<ContainerLines, EngineError> {
+        let name = format!("{}-{}-{}", self.container.name, std::process::id(), self.names.len());
+        self.docker.create_probe(self.container, &name).await?;
+        self.names.push(name.clone());
+        let attached = self.docker.attach(&name).await?;
+        self.docker.start(&name).await?;
+        self.stderr = Some(attached.stderr);
+        Ok(StdioLines::new(attached.stdout, attached.stdin, MAX_LINE))
+    }
+
+    async fn live(&self) -> Option<Live> {
+        let found = self.docker.container(self.names.last()?).await;
+        found.ok().flatten().map(|container| container.live)
+    }
+
+    async fn remove(self) -> Result<(), EngineError> {
+        for name in &self.names {
+            self.docker.remove_probe(name).await?;
+        }
+        Ok(())
+    }
+}
+
+/// What is wrong, and what to do where that is not the check's own advice.
+struct Fault {
+    evidence: String,
+    fix: Option<String>,
+}
+
+impl Fault {
+    fn of(error: &dyn std::error::Error) -> Self {
+        let mut evidence = error.to_string();
+        let mut source = error.source();
+        while let Some(cause) = source {
+            evidence = format!("{evidence}: {cause}");
+            source = cause.source();
+        }
+        Self { evidence, fix: None }
+    }
+}
+
+/// The evidence, and the tool that was called.
+async fn talk(
+    probes: &mut Probes<'_>,
+    tool: StatusTool<'_>,
+    patience: Patience,
+) -> Result<(String, Option<String>), Fault> {
+    let connected = Client::connect(async || probes.open().await, patience).await;
+    let mut client = connected.map_err(|error: ConnectError<EngineError>| Fault::of(&error))?;
+    let server = client.server().map(|server| format!(", {server}")).unwrap_or_default();
+    let spoken = format!("{}{server}", client.dialect());
+    if *client.dialect() != Dialect::Bare {
+        let tools = client.tools().await.map_err(|error: CallError| Fault::of(&error))?;
+        if !tools.iter().any(|name| name == tool.name) {
+            if !tool.required {
+                let evidence = format!("{spoken}: {} tools listed, none named as status tool", tools.len());
+                return Ok((evidence, None));
+            }
+            let fix = format!("set orchestrator.status_tool to one of: {}", tools.join(", "));
+            return Err(Fault { evidence: format!("the server has no tool {}", tool.name), fix: Some(fix) });
+        }
+    }
+    let answer = client.call(tool.name, json!({})).await.map_err(|error| Fault::of(&error))?;
+    if answer.is_error {
+        return Err(Fault { evidence: format!("{} failed: {}", tool.name, answer.value), fix: None });
+    }
+    Ok((format!("{spoken}: {}", status_in_words(&answer.value)), Some(tool.name.to_owned())))
+}
