@@ -19,7 +19,7 @@ pub struct Patience {
 
 impl Default for Patience {
     fn default() -> Self {
-        Self { probe: Duration::from_secs(20), call: Duration::from_secs(60) }
+        Self { probe: Duration::from_secs(20), call: Duration::from_mins(1) }
     }
 }
 

@@ -55,7 +55,7 @@ async fn published(container: &Container, tool: &str, deadline: Duration) -> [Wi
 /// The bridge's own probe prints one line: `{"websocket": {"ok", "value" | "error"}, "rest": …}`.
 async fn inside(docker: &Docker, container: &Container, tool: &str, deadline: Duration) -> [WireStatus; 2] {
     let seconds = format!("{}s", deadline.as_secs());
-    let argv = ["/mcp-bridge", "probe", "--status", tool, "--deadline", &seconds];
+    let argv = ["/mcp-bridge", "probe", "--status", tool, "--timeout", &seconds];
     let output = match docker.exec(&container.name, &argv).await {
         Ok(output) => output,
         Err(error) => return both(&error.to_string()),

@@ -36,7 +36,7 @@ pub async fn verify(
         name: &stack.orchestrator.status_tool,
         required: stack.orchestrator.source == Source::Ours || stack.orchestrator.status_tool != OURS,
     };
-    let call = stack.bridge.call_timeout.min(Duration::from_secs(60));
+    let call = stack.bridge.call_timeout.min(Duration::from_mins(1));
     let patience = Patience { call, ..Patience::default() };
     let seen = stdio(docker, &desired.stdio, tool, patience).await;
 

@@ -64,7 +64,7 @@ impl Diagnostic for ServiceFailure {
 }
 
 /// How long a service may take to answer.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 /// How often the bridge is asked, which costs it nothing.
 const TICK: Duration = Duration::from_millis(5);
 /// How many ticks pass between two looks at the container, which cost the engine something.
