@@ -108,7 +108,11 @@ pub enum Verb {
     /// Show every setting and where its value comes from
     Config,
     /// Write a commented mcpo.yaml, a .env and a .gitignore line; never overwrites
-    Init,
+    Init {
+        /// Say what would be written, and write nothing
+        #[arg(long)]
+        dry_run: bool,
+    },
     /// Print a completion script for a shell
     Completions {
         /// The shell

@@ -88,7 +88,7 @@ async fn run(global: &Global, verb: Verb) -> Result<Exit, Failure> {
         Verb::Verify => verify::run(global).await,
         Verb::Build { dry_run } => build::run(global, dry_run).await,
         Verb::Config => config::run(global),
-        Verb::Init => init::run(global),
+        Verb::Init { dry_run } => init::run(global, dry_run),
         Verb::Completions { shell } => Ok(completions::shell(global, shell)),
         Verb::Man { folder } => completions::man(global, &folder),
         Verb::Reference { folder } => reference::run(global, &folder),

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use super::context::{BuildContext, MadeFile, made_tar};
+use super::docker::REVISION;
 use super::error::EngineError;
 use super::programs::{ProgramError, Programs};
 use crate::config::{Source, Stack};
@@ -73,6 +74,7 @@ fn of_program(
         .part("program", &bytes)
         .part("dockerfile", dockerfile_of(program).as_bytes())
         .part("version", env!("CARGO_PKG_VERSION").as_bytes())
+        .part("revision", REVISION.as_bytes())
         .finish();
     Ok((BuildFrom::Program(program), digest))
 }

@@ -145,8 +145,21 @@ fn image_labels(build: &ImageBuild) -> HashMap<String, String> {
             (label::PROGRAM, program.to_owned()),
             ("org.opencontainers.image.title", program.to_owned()),
             ("org.opencontainers.image.version", env!("CARGO_PKG_VERSION").to_owned()),
+            ("org.opencontainers.image.revision", REVISION.to_owned()),
+            ("org.opencontainers.image.source", SOURCE.to_owned()),
             ("org.opencontainers.image.licenses", env!("CARGO_PKG_LICENSE").to_owned()),
         ]);
     }
-    labels.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
+    let known = labels.into_iter().filter(|(_, value)| !value.is_empty());
+    known.map(|(key, value)| (key.to_owned(), value)).collect()
 }
+
+/// The commit and the repository that this program was built from, where its build said so.
+pub(in crate::engine) const REVISION: &str = match option_env!("MCPO_REVISION") {
+    Some(revision) => revision,
+    None => "",
+};
+const SOURCE: &str = match option_env!("MCPO_SOURCE") {
+    Some(source) => source,
+    None => env!("CARGO_PKG_REPOSITORY"),
+};
