@@ -30,7 +30,9 @@ pub fn compare(container: &Container, live: &Live) -> Vec<Mismatch> {
         fields.add("command", container.command.join(" "), live.command.join(" "));
     }
     let memory = container.memory.map(Bytes::as_i64);
-    fields.add("user", container.user, &live.user);
+    // Without one the image decides, which may be root.
+    let user = if live.user.is_empty() { "the image's own" } else { &live.user };
+    fields.add("user", container.user, user);
     fields.add("privileged", false, live.privileged);
     fields.add("cap-drop", "ALL", listed(&live.cap_drop));
     fields.add("cap-add", listed(&container.cap_add), listed(&live.cap_add));

@@ -37,6 +37,9 @@ pub fn steps(desired: &Desired, stack: &Stack, observed: &Observed) -> Result<Pl
             steps.push(Step::new(Op::CreateVolume(volume.clone()), NOT_THERE));
         }
     }
+    // Ports that cannot be offered instead of one that is taken.
+    let mut unusable: BTreeSet<u16> = observed.held_ports.iter().map(|held| held.port).collect();
+    unusable.extend(desired.containers.iter().flat_map(|container| &container.ports).map(|port| port.host));
     let mut kept: BTreeSet<&str> = BTreeSet::new();
     for container in &desired.containers {
         if let Some(project) = observed.foreign_names.get(&container.name) {
@@ -46,7 +49,7 @@ pub fn steps(desired: &Desired, stack: &Stack, observed: &Observed) -> Result<Pl
                 project: project.clone(),
             });
         }
-        problems.extend(taken_ports(container, observed));
+        problems.extend(taken_ports(container, &mut unusable, observed));
         kept.insert(container.service.name());
         container_steps(container, observed, &mut steps);
     }
@@ -97,7 +100,7 @@ fn needs(
     false
 }
 
-fn taken_ports(container: &Container, observed: &Observed) -> Vec<PlanProblem> {
+fn taken_ports(container: &Container, unusable: &mut BTreeSet<u16>, observed: &Observed) -> Vec<PlanProblem> {
     let mut problems = Vec::new();
     for port in &container.ports {
         let clash = observed.held_ports.iter().find(|held| {
@@ -112,9 +115,15 @@ fn taken_ports(container: &Container, observed: &Observed) -> Vec<PlanProblem> {
             None => format!("container {}", held.container),
         };
         let setting = setting_of(container, port.container);
-        let held_ports: BTreeSet<u16> = observed.held_ports.iter().map(|held| held.port).collect();
-        let free = (port.host.saturating_add(1)..=u16::MAX).find(|candidate| !held_ports.contains(candidate));
-        problems.push(PlanProblem::PortTaken { port: port.host, setting, holder, free });
+        let free = (port.host.saturating_add(1)..=u16::MAX).find(|candidate| !unusable.contains(candidate));
+        unusable.extend(free);
+        problems.push(PlanProblem::PortTaken {
+            port: port.host,
+            setting,
+            container: port.container,
+            holder,
+            free,
+        });
     }
     problems
 }
