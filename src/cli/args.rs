@@ -61,6 +61,8 @@ pub enum FormatArg {
     Human,
     /// A program: one JSON document on standard output.
     Json,
+    /// The same document as YAML.
+    Yaml,
 }
 
 /// What to do.

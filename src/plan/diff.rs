@@ -159,21 +159,25 @@ fn container_steps(container: &Container, observed: &Observed, steps: &mut Vec<S
     }
 }
 
-/// Why a container has to be replaced, if it has to: the fields that differ, or where all that can
-/// be compared is right, that what it was created from has changed.
+/// What an engine lets people change on a container that is there (`docker update`, `docker network
+/// connect`); all else is as it was created.
+const CHANGEABLE: [&str; 6] = ["memory", "swap", "cpus", "pids", "restart", "networks"];
+
+/// Why a container has to be replaced, if it has to. The hash of what it was created from decides;
+/// a container without ours was started by Compose from a rendered file, and what it shows decides.
 fn change(container: &Container, live: &LiveContainer) -> Option<String> {
-    let differing: Vec<Mismatch> =
-        compare(container, &live.live).into_iter().filter(|field| field.differs).collect();
+    let hash = live.labels.get(label::CONFIG_HASH);
+    let same = hash.is_some_and(|hash| hash == config_hash(container).as_str());
+    let decides = |field: &Mismatch| field.differs && (!same || CHANGEABLE.contains(&field.id));
+    let differing: Vec<String> = compare(container, &live.live)
+        .into_iter()
+        .filter(decides)
+        .map(|field| format!("{} is {} and should be {}", field.id, field.found, field.promised))
+        .collect();
     if !differing.is_empty() {
-        let words: Vec<String> = differing
-            .iter()
-            .map(|field| format!("{} is {} and should be {}", field.id, field.found, field.promised))
-            .collect();
-        return Some(words.join("; "));
+        return Some(differing.join("; "));
     }
-    // A container without our hash was started by Compose from a rendered file: what it shows decides.
-    let hash = live.labels.get(label::CONFIG_HASH)?;
-    (hash != config_hash(container).as_str()).then(|| "its configuration has changed".to_owned())
+    (hash.is_some() && !same).then(|| "its configuration has changed".to_owned())
 }
 
 fn removal_of(live: &LiveContainer, cause: &str) -> Vec<Step> {

@@ -1,5 +1,7 @@
 //! Field by field: what was promised, and what `inspect` says.
 
+use std::collections::BTreeMap;
+
 use mcpo_deploy::plan::{Container, Live, LiveMount, Mismatch, Profile, compare};
 
 use super::rig::{desired_on, live, observed, stack};
@@ -73,9 +75,9 @@ fn every_field_that_is_changed_behind_our_back_is_noticed_by_its_own_check() {
         ("ports", |live| live.ports.clear()),
         ("restart", |live| live.restart = "always".to_owned()),
         ("log-driver", |live| live.log_driver = "syslog".to_owned()),
-        ("log-limits", |live| live.log_options.clear()),
+        ("log-limits", |live| live.log_options.iter_mut().for_each(BTreeMap::clear)),
         ("log-limits", |live| {
-            live.log_options.insert("max-size".to_owned(), "1".to_owned());
+            live.log_options = Some([("max-size".to_owned(), "1".to_owned())].into());
         }),
         ("devices", |live| live.devices = 1),
     ];
@@ -113,7 +115,7 @@ fn spellings_that_mean_the_same_differ_in_nothing() {
     engine.security_opt = vec!["no-new-privileges".to_owned(), "seccomp=builtin".to_owned()];
     let options = engine.tmpfs["/tmp"].split(',').rev().collect::<Vec<_>>().join(",");
     engine.tmpfs.insert("/tmp".to_owned(), options);
-    engine.log_options.insert("labels".to_owned(), "x".to_owned());
+    engine.log_options.get_or_insert_default().insert("labels".to_owned(), "x".to_owned());
     assert_eq!(differing(&container, &engine), []);
     let unlimited = bridge(&[("hardening.memory", "unlimited"), ("hardening.pids", "unlimited")]);
     for (memory_swap, pids) in [(0, 0), (-1, -1)] {
@@ -136,4 +138,29 @@ fn a_seccomp_profile_is_compared_as_a_value_and_shown_by_its_digest() {
     let found = differing(&container, &engine);
     assert_eq!((found[0].id, found[0].found.as_str()), ("seccomp", "default"));
     assert!(found[0].promised.starts_with("profile ") && found[0].promised.len() == 20, "{found:?}");
+}
+
+#[test]
+fn what_podman_shows_of_the_same_container_differs_in_nothing() {
+    let container = bridge(&[]);
+    let mut engine = live(&container);
+    // Podman 4.3.1's answers: `ALL` spelt out, tmpfs of its own beside ours, log limits kept back.
+    let dropped = "AUDIT_WRITE CHOWN DAC_OVERRIDE FOWNER FSETID KILL MKNOD NET_BIND_SERVICE NET_RAW SETFCAP SETGID SETPCAP SETUID SYS_CHROOT";
+    engine.cap_drop = dropped.split(' ').map(str::to_owned).collect();
+    engine.tmpfs = [
+        ("/run", "rw,rprivate,nosuid,nodev,tmpcopyup"),
+        ("/var/tmp", "rw,rprivate,nosuid,nodev,tmpcopyup"),
+        ("/tmp", "rw,noexec,nosuid,nodev,size=64m,mode=1777,rprivate,tmpcopyup"),
+    ]
+    .map(|(path, options)| (path.to_owned(), options.to_owned()))
+    .into();
+    engine.log_options = None;
+    engine.security_opt = vec!["no-new-privileges".to_owned()];
+    assert_eq!(differing(&container, &engine), []);
+    let log =
+        compare(&container, &engine).into_iter().find(|field| field.id == "log-limits").expect("a field");
+    assert_eq!(log.found, "not shown by this engine");
+
+    engine.cap_drop.remove("NET_RAW");
+    assert_eq!(differing(&container, &engine).len(), 1, "a capability that is kept is a difference");
 }

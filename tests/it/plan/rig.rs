@@ -142,7 +142,7 @@ pub(super) fn live(container: &Container) -> Live {
             Restart::UnlessStopped => "unless-stopped".to_owned(),
         },
         log_driver: "json-file".to_owned(),
-        log_options: log.map(|(key, value)| (key.to_owned(), value)).into(),
+        log_options: Some(log.map(|(key, value)| (key.to_owned(), value)).into()),
         ..Live::default()
     }
 }
