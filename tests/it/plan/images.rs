@@ -113,8 +113,8 @@ fn the_bridges_image_follows_its_program_base_command_and_user() {
     let mut engine = nothing();
     let step = bridge_step(&stack, &inputs("1"), &base(), &engine).expect("a step");
     let Op::Build(build) = &step.op else { panic!("{step:?}") };
-    assert_eq!(build.args["COMMAND"], "[\"/mcp-orchestrator\"]");
-    assert_eq!((build.args["BASE"].as_str(), build.args["USER"].as_str()), (ORCHESTRATOR, "65532:65532"));
+    assert_eq!(build.args["command"], "[\"/mcp-orchestrator\"]");
+    assert_eq!((build.args["base"].as_str(), build.args["user"].as_str()), (ORCHESTRATOR, "65532:65532"));
     built(&mut engine, &stack.bridge.image, &build.input);
     assert_eq!(bridge_step(&stack, &inputs("1"), &base(), &engine), None);
     for (inputs, base) in [

@@ -107,9 +107,9 @@ fn a_stopped_container_that_differs_is_not_stopped_again() {
     let stack = stack(&[]);
     let mut engine = brought_up(&stack, Profile::Bridge);
     engine.containers[0].state.running = false;
-    engine.containers[0].live.memory = 1 << 30;
+    engine.containers[0].live.pids = 512;
     let plan = plan_on(&stack, Profile::Bridge, &engine).expect("a plan");
-    assert_eq!(told(&plan)[0], "remove container demo-mcp-bridge-1 (memory is 1g and should be 2g)");
+    assert_eq!(told(&plan)[0], "remove container demo-mcp-bridge-1 (pids is 512 and should be 256)");
     assert_eq!(plan.steps.len(), 3);
 }
 
