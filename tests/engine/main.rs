@@ -1,0 +1,3 @@
+//! Against a real Docker engine.
+
+mod dockerfile;
