@@ -81,7 +81,9 @@ impl Deployment {
     pub(super) fn image_plan(&self, session: &Session<'_>) -> Vec<Step> {
         let mut steps = self.first_images(session);
         let rebuilt = steps.iter().any(|step| step.op.object() == session.stack.orchestrator.image.as_str());
-        let bridge = self.bridge_image(session).map(|step| if rebuilt { Step { cause: "its base is made anew".to_owned(), ..step } } else { step });
+        let bridge = self.bridge_image(session).map(|step| {
+            if rebuilt { Step { cause: "its base is made anew".to_owned(), ..step } } else { step }
+        });
         steps.extend(bridge);
         steps
     }
