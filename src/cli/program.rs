@@ -56,7 +56,7 @@ async fn until_interrupted(global: &Global, verb: Verb) -> Exit {
     let outcome = tokio::select! {
         outcome = run(global, verb) => outcome,
         () = interrupted() => {
-            global.reporter.warning(
+            global.reporter.cut_short(
                 "interrupted; what was created so far is still there: `mcpo-deploy up` continues, `mcpo-deploy down` removes it",
             );
             if let Some(docker) = global.engine.get()

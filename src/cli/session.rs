@@ -65,16 +65,16 @@ impl Global {
             let (key, value) = text.split_once('=').unwrap_or((text, ""));
             Override { key: key.to_owned(), value: value.to_owned(), flag: "--set".to_owned() }
         });
-        let named = |key: &str, value: String, flag: &str| Override {
+        let setting = |key: &str, value: String, flag: &str| Override {
             key: key.to_owned(),
             value,
             flag: flag.to_owned(),
         };
         let insecure =
-            self.common.insecure.then(|| named("bridge.insecure", "true".to_owned(), "--insecure"));
+            self.common.insecure.then(|| setting("bridge.insecure", "true".to_owned(), "--insecure"));
         let accepted = (!self.common.accept_unenforced.is_empty()).then(|| {
             let names = self.common.accept_unenforced.join(",");
-            named("hardening.accept_unenforced", names, "--accept-unenforced")
+            setting("hardening.accept_unenforced", names, "--accept-unenforced")
         });
         set.chain(insecure).chain(accepted).collect()
     }

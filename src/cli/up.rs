@@ -1,5 +1,7 @@
 //! `up`: from a description to verified containers.
 
+use std::fmt::Write as _;
+
 use serde_json::{Value, json};
 
 use super::args::ProfileArg;
@@ -76,7 +78,8 @@ fn reachable(session: &Session<'_>, desired: &Desired) -> String {
         session.docker.endpoint().host
     );
     for (wire, url) in endpoint_list(desired) {
-        text.push_str(&format!("  {wire:<10} {url}\n"));
+        // Writing to a string cannot fail.
+        let _ = writeln!(text, "  {wire:<10} {url}");
     }
     text
 }

@@ -1,6 +1,7 @@
 //! Where the engine is: `DOCKER_HOST`, else the current Docker context, else the first socket that
 //! exists of Docker's, rootless Docker's and Podman's.
 
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
@@ -90,7 +91,11 @@ struct ContextEndpoint {
 
 /// A context's folder is named by the digest of its name.
 fn context_id(name: &str) -> String {
-    Sha256::digest(name).iter().map(|byte| format!("{byte:02x}")).collect()
+    Sha256::digest(name).iter().fold(String::new(), |mut id, byte| {
+        // Writing to a string cannot fail.
+        let _ = write!(id, "{byte:02x}");
+        id
+    })
 }
 
 fn config_folder(env: &Env) -> PathBuf {

@@ -16,18 +16,18 @@ use crate::diagnostic::{Diagnostic, Exit};
 pub enum EngineError {
     /// Nobody listens there.
     #[error("cannot reach Docker at {} ({}): it is not running", .0.host, .0.origin)]
-    NotRunning(Endpoint, #[source] Reason),
+    NotRunning(Box<Endpoint>, #[source] Reason),
     /// The socket is there, and this user may not use it.
     #[error("cannot reach Docker at {} ({}): permission denied", .0.host, .0.origin)]
-    NotPermitted(Endpoint, #[source] Reason),
+    NotPermitted(Box<Endpoint>, #[source] Reason),
     /// Something answers, or nothing does in time, and it is not an engine as expected.
     #[error("cannot reach Docker at {} ({})", .0.host, .0.origin)]
-    Unreachable(Endpoint, #[source] Reason),
+    Unreachable(Box<Endpoint>, #[source] Reason),
     /// The engine's API is older than 1.41.
     #[error("Docker at {} is too old: it speaks API {api}, and at least {MINIMUM_API} is needed", endpoint.host)]
     TooOld {
         /// Where.
-        endpoint: Endpoint,
+        endpoint: Box<Endpoint>,
         /// What it speaks.
         api: String,
     },
@@ -99,7 +99,7 @@ impl EngineError {
 
     pub(super) fn unreachable(endpoint: &Endpoint, error: &Bollard) -> Self {
         let reason = reason(error);
-        let endpoint = endpoint.clone();
+        let endpoint = Box::new(endpoint.clone());
         if matches!(error, Bollard::SocketNotFoundError(_)) {
             return Self::NotRunning(endpoint, reason);
         }

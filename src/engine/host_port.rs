@@ -7,23 +7,15 @@ use std::net::{IpAddr, TcpListener};
 /// this user may not see is `another process`. `None` where it is free.
 #[must_use]
 pub fn holder_of(address: IpAddr, port: u16) -> Option<String> {
-    match TcpListener::bind((address, port)) {
-        Ok(_) => None,
-        Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => {
-            let inodes: Vec<String> = ["/proc/net/tcp", "/proc/net/tcp6"]
-                .into_iter()
-                .flat_map(|table| listeners(table, port))
-                .collect();
-            Some(
-                inodes
-                    .iter()
-                    .find_map(|inode| process_with(inode))
-                    .unwrap_or_else(|| "another process".to_owned()),
-            )
-        }
-        // No right to bind there, or no such address: the engine will say.
-        Err(_) => None,
+    // Where there is no right to bind, or no such address, the engine will say.
+    let error = TcpListener::bind((address, port)).err()?;
+    if error.kind() != std::io::ErrorKind::AddrInUse {
+        return None;
     }
+    let tables = ["/proc/net/tcp", "/proc/net/tcp6"];
+    let inodes: Vec<String> = tables.into_iter().flat_map(|table| listeners(table, port)).collect();
+    let holder = inodes.iter().find_map(|inode| process_with(inode));
+    Some(holder.unwrap_or_else(|| "another process".to_owned()))
 }
 
 /// The first port after `port` that nobody holds.

@@ -317,7 +317,7 @@ mod tests {
             .expect("a client")
     }
 
-    fn result(message: &Value, result: Value) -> Value {
+    fn result(message: &Value, result: &Value) -> Value {
         json!({"jsonrpc": "2.0", "id": message["id"], "result": result})
     }
 
@@ -329,12 +329,12 @@ mod tests {
         Some(match message["method"].as_str()? {
             "initialize" => result(
                 message,
-                json!({"protocolVersion": "2025-06-18", "serverInfo": {"name": "s", "version": "1"}}),
+                &json!({"protocolVersion": "2025-06-18", "serverInfo": {"name": "s", "version": "1"}}),
             ),
             "tools/call" => {
-                result(message, json!({"content": [{"type": "text", "text": "{\"status\":\"active\"}"}]}))
+                result(message, &json!({"content": [{"type": "text", "text": "{\"status\":\"active\"}"}]}))
             }
-            "tools/list" => result(message, json!({"tools": [{"name": "a"}, {"name": "b"}]})),
+            "tools/list" => result(message, &json!({"tools": [{"name": "a"}, {"name": "b"}]})),
             _ => Value::Null,
         })
     }
@@ -344,8 +344,8 @@ mod tests {
         Some(match message["method"].as_str()? {
             "initialize" => refused(message),
             _ if version != MODERN => refused(message),
-            "server/discover" => result(message, json!({"serverInfo": {"name": "m"}})),
-            _ => result(message, json!({"structuredContent": {"status": "active"}, "isError": false})),
+            "server/discover" => result(message, &json!({"serverInfo": {"name": "m"}})),
+            _ => result(message, &json!({"structuredContent": {"status": "active"}, "isError": false})),
         })
     }
 

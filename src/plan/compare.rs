@@ -64,6 +64,7 @@ struct Fields(Vec<Mismatch>);
 
 impl Fields {
     /// Both sides in the same words: they are the same where the words are.
+    #[expect(clippy::needless_pass_by_value, reason = "numbers, texts and references alike")]
     fn add(&mut self, id: &'static str, promised: impl ToString, found: impl ToString) {
         let (promised, found) = (promised.to_string(), found.to_string());
         let differs = promised != found;

@@ -85,6 +85,7 @@ pub struct Desired {
 
 /// A container, down to the last field that decides how it is confined.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[expect(clippy::struct_excessive_bools, reason = "each is one switch of the engine's")]
 pub struct Container {
     /// The service that it is of.
     pub service: Service,

@@ -1,5 +1,7 @@
 //! An error for people and for programs.
 
+use std::fmt::Write as _;
+
 use serde_json::{Value, json};
 
 use crate::diagnostic::Diagnostic;
@@ -15,10 +17,11 @@ use crate::diagnostic::Diagnostic;
 pub(super) fn error_text(error: &dyn Diagnostic) -> String {
     let mut text = format!("error: {error}\n");
     for cause in causes(error) {
-        text.push_str(&format!("  caused by: {cause}\n"));
+        // Writing to a string cannot fail.
+        let _ = writeln!(text, "  caused by: {cause}");
     }
     if let Some(hint) = error.hint() {
-        text.push_str(&format!("\nhint: {}\n", hint.replace('\n', "\n      ")));
+        let _ = writeln!(text, "\nhint: {}", hint.replace('\n', "\n      "));
     }
     text
 }

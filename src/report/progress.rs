@@ -1,5 +1,6 @@
 //! Steps as they are carried out: one redrawn line on a terminal, plain lines elsewhere.
 
+use std::sync::Mutex;
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
@@ -9,66 +10,78 @@ use crate::plan::Event;
 
 /// The line that shows what is being done.
 pub(super) struct Progress {
-    bar: Option<ProgressBar>,
+    redraws: bool,
     verbose: bool,
+    /// The line of the step that runs, where lines are redrawn.
+    bar: Mutex<Option<ProgressBar>>,
 }
 
 impl Progress {
     pub(super) fn new(style: Style) -> Self {
-        let live = style.terminal && style.verbosity == Verbosity::Normal;
-        Self { bar: live.then(spinner), verbose: style.verbosity == Verbosity::Verbose }
+        Self {
+            redraws: style.terminal && style.verbosity == Verbosity::Normal,
+            verbose: style.verbosity == Verbosity::Verbose,
+            bar: Mutex::new(None),
+        }
     }
 
     /// Shows an event; what is to be kept is returned as a line.
     pub(super) fn line(&self, event: &Event) -> Option<String> {
-        match (event, &self.bar) {
-            (Event::Began { what, .. }, Some(bar)) => {
-                bar.set_message(what.clone());
-                bar.enable_steady_tick(Duration::from_millis(100));
+        match event {
+            Event::Began { what, .. } if self.redraws => {
+                self.replace(Some(spinner(what)));
                 None
             }
-            (Event::Began { what, cause }, None) => self.verbose.then(|| format!("{what} ({cause})")),
-            (Event::Progress(text), Some(bar)) => {
-                let what = bar.message();
-                let what = what.split(": ").next().unwrap_or_default();
-                bar.set_message(format!("{what}: {}", text.trim()));
-                None
-            }
-            (Event::Progress(text), None) => self.verbose.then(|| format!("  {text}")),
-            (Event::Done { what, took }, bar) => {
-                if let Some(bar) = bar {
-                    bar.disable_steady_tick();
-                    bar.set_message("");
-                    clear(bar);
+            Event::Began { what, cause } => self.verbose.then(|| format!("{what} ({cause})")),
+            Event::Progress(text) if self.redraws => {
+                if let Ok(bar) = self.bar.lock()
+                    && let Some(bar) = &*bar
+                {
+                    bar.set_message(text.trim().to_owned());
                 }
+                None
+            }
+            Event::Progress(text) => self.verbose.then(|| format!("  {text}")),
+            Event::Done { what, took } => {
+                self.replace(None);
                 Some(format!("{what}: done in {}", in_words(*took)))
             }
-            (Event::Note(_), _) => None,
+            Event::Note(_) => None,
         }
     }
 
-    /// Takes the line away, so that something else can be printed.
-    pub(super) fn clear(&self) {
-        if let Some(bar) = &self.bar {
-            clear(bar);
+    /// Takes the line away for good: what it was about has ended.
+    pub(super) fn end(&self) {
+        self.replace(None);
+    }
+
+    /// Takes the line away while something else is printed.
+    pub(super) fn aside(&self, print: impl FnOnce()) {
+        match self.bar.lock() {
+            Ok(bar) => match &*bar {
+                Some(bar) => bar.suspend(print),
+                None => print(),
+            },
+            Err(_) => print(),
+        }
+    }
+
+    fn replace(&self, with: Option<ProgressBar>) {
+        if let Ok(mut bar) = self.bar.lock()
+            && let Some(old) = std::mem::replace(&mut *bar, with)
+        {
+            old.finish_and_clear();
         }
     }
 }
 
-fn clear(bar: &ProgressBar) {
-    bar.suspend(|| ());
-    if bar.message().is_empty() {
-        bar.finish_and_clear();
-        bar.reset();
-    }
-}
-
-fn spinner() -> ProgressBar {
-    let bar = ProgressBar::new_spinner();
+fn spinner(what: &str) -> ProgressBar {
+    let bar = ProgressBar::new_spinner().with_prefix(what.to_owned());
     // The template is a constant; a spinner without it is still a spinner.
-    if let Ok(style) = ProgressStyle::with_template("{spinner} {wide_msg}") {
+    if let Ok(style) = ProgressStyle::with_template("{spinner} {prefix} {wide_msg:.dim}") {
         bar.set_style(style);
     }
+    bar.enable_steady_tick(Duration::from_millis(100));
     bar
 }
 

@@ -1,5 +1,7 @@
 //! Tables for people.
 
+use std::fmt::Write as _;
+
 use comfy_table::{ContentArrangement, Table, presets};
 
 use crate::verify::{Outcome, Report};
@@ -17,7 +19,12 @@ pub fn plain_table(head: &[&str], rows: &[Vec<String>], width: Option<u16>) -> S
         column.set_padding((0, 2));
     }
     let lines = table.to_string();
-    lines.lines().map(|line| format!("{}\n", line.trim_end())).collect()
+    let mut text = String::new();
+    for line in lines.lines() {
+        text.push_str(line.trim_end());
+        text.push('\n');
+    }
+    text
 }
 
 /// A verification: one line a check, what deviates, and the sum.
@@ -38,16 +45,18 @@ pub fn report_table(report: &Report, colour: bool, width: Option<u16>) -> String
         rows.into_iter().map(|row| row.into_iter().take(head.len()).collect()).collect();
     let mut text = coloured(&plain_table(head, &rows, width), colour);
     for deviation in &report.deviations {
-        text.push_str(&format!("deviation {}: {}\n", deviation.id, deviation.what));
+        // Writing to a string cannot fail.
+        let _ = writeln!(text, "deviation {}: {}", deviation.id, deviation.what);
     }
     let count = |outcome| report.count(outcome);
-    text.push_str(&format!(
-        "{} checks: {} passed, {} failed, {} skipped\n",
+    let _ = writeln!(
+        text,
+        "{} checks: {} passed, {} failed, {} skipped",
         report.checks.len(),
         count(Outcome::Pass),
         count(Outcome::Fail),
         count(Outcome::Skip)
-    ));
+    );
     text
 }
 

@@ -127,25 +127,29 @@ impl Reporter {
         self.say(&format!("warning: {text}"));
     }
 
+    /// The last word of something that was cut short.
+    pub fn cut_short(&self, text: &str) {
+        self.progress.end();
+        self.warning(text);
+    }
+
     /// An error, its causes and its hint; as JSON on standard output too, where that is asked for.
     pub fn error(&self, error: &dyn Diagnostic) {
-        self.progress.clear();
+        self.progress.end();
         self.write_talk(&error_text(error));
         self.json(&error_json(error));
     }
 
     fn say(&self, line: &str) {
-        self.progress.clear();
         self.write_talk(&format!("{line}\n"));
     }
 
     fn write_out(&self, text: &str) {
-        self.progress.clear();
-        write(&self.out, text);
+        self.progress.aside(|| write(&self.out, text));
     }
 
     fn write_talk(&self, text: &str) {
-        write(&self.talk, text);
+        self.progress.aside(|| write(&self.talk, text));
     }
 }
 

@@ -41,13 +41,13 @@ pub(super) async fn stdio(
     let begun = Instant::now();
     let mut probes = Probes { docker, container, names: Vec::new(), stderr: None };
     let outcome = talk(&mut probes, tool, patience).await;
-    let took = begun.elapsed();
+    let elapsed = begun.elapsed();
     let live = probes.live().await;
     let said = probes.stderr.as_ref().and_then(|stderr| stderr.lines().pop());
     let removed = probes.remove().await;
     match (outcome, removed) {
         (Ok((evidence, tool)), Ok(())) => {
-            let evidence = format!("{evidence}, {} ms", took.as_millis());
+            let evidence = format!("{evidence}, {} ms", elapsed.as_millis());
             Seen { check: Check::pass("stdio", evidence), live, tool }
         }
         (Ok(_), Err(error)) => Seen { check: Check::fail("stdio", error.to_string()), live, tool: None },

@@ -1,5 +1,6 @@
 //! Everything that is tested from outside and needs no Docker engine.
 
+mod architecture;
 #[cfg(feature = "bridge")]
 mod bridge;
 #[cfg(feature = "cli")]

@@ -64,7 +64,7 @@ impl Docker {
         };
         let spoken = version.api_version.unwrap_or_default();
         if is_older(&spoken, error::MINIMUM_API) {
-            return Err(EngineError::TooOld { endpoint, api: spoken });
+            return Err(EngineError::TooOld { endpoint: Box::new(endpoint), api: spoken });
         }
         let name = if version.components.iter().flatten().any(|part| part.name.contains("Podman")) {
             "Podman"
@@ -168,22 +168,13 @@ impl Docker {
         let tail = tail.map_or_else(|| "all".to_owned(), |lines| lines.to_string());
         let options =
             LogsOptionsBuilder::default().stdout(true).stderr(true).follow(follow).tail(&tail).build();
-        let (api, name) = (self.api.clone(), name.to_owned());
-        async_stream_of(api, name, options)
+        let what = format!("read the log of {name}");
+        self.api.logs(name, Some(options)).map(move |chunk| {
+            let chunk = chunk.map_err(EngineError::failed(what.clone()))?;
+            let stderr = matches!(chunk, bollard::container::LogOutput::StdErr { .. });
+            Ok(LogLine { stderr, text: String::from_utf8_lossy(chunk.as_ref()).into_owned() })
+        })
     }
-}
-
-fn async_stream_of(
-    api: Bollard,
-    name: String,
-    options: bollard::query_parameters::LogsOptions,
-) -> impl Stream<Item = Result<LogLine, EngineError>> {
-    let what = format!("read the log of {name}");
-    api.logs(&name, Some(options)).map(move |chunk| {
-        let chunk = chunk.map_err(EngineError::failed(what.clone()))?;
-        let stderr = matches!(chunk, bollard::container::LogOutput::StdErr { .. });
-        Ok(LogLine { stderr, text: String::from_utf8_lossy(chunk.as_ref()).into_owned() })
-    })
 }
 
 fn open(endpoint: &Endpoint) -> Result<Bollard, bollard::errors::Error> {
