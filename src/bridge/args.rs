@@ -91,6 +91,10 @@ pub struct Serve {
     /// it is decided outside. Our image sets it.
     #[arg(long, env = "MCP_BRIDGE_BEHIND_PUBLICATION", value_parser = BoolishValueParser::new())]
     pub behind_publication: bool,
+    /// Whoever started the container looked at what it publishes; without that, what is published
+    /// is warned of. `mcpo-deploy` sets it.
+    #[arg(long, env = "MCP_BRIDGE_PUBLICATION_CHECKED", value_parser = BoolishValueParser::new())]
+    pub publication_checked: bool,
     /// How much is said on stderr.
     #[arg(long, env = "MCP_BRIDGE_LOG", value_name = "LEVEL", default_value = "info")]
     pub log: Level,
@@ -152,6 +156,13 @@ impl Serve {
             allowed_hosts: named(&self.allow_host).chain(own).collect(),
             ..Settings::new(self.server()?)
         })
+    }
+
+    /// Whether nobody has looked at who reaches the ports.
+    #[must_use]
+    pub fn is_unchecked(&self) -> bool {
+        let open = self.listen.listen.iter().any(|addr| !addr.ip().is_loopback());
+        open && self.behind_publication && !self.publication_checked
     }
 
     fn server(&self) -> Result<Command, StartError> {

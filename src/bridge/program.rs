@@ -22,6 +22,12 @@ pub fn serve(arguments: &Serve, path: Option<&str>) -> Result<(), StartError> {
     }
     settings.reaps_orphans = takes_orphans();
     log_to_stderr(arguments.log);
+    if arguments.is_unchecked() {
+        tracing::warn!(
+            "whoever reaches a published port can use the server: publish it on loopback, such as \
+             -p 127.0.0.1:8765:8765, or put a proxy with TLS and authentication in front"
+        );
+    }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     runtime.map_err(StartError::Runtime)?.block_on(start(&arguments.listen.listen, settings))
 }

@@ -9,7 +9,7 @@ use super::deploy::Deployment;
 use super::session::{Global, Session};
 use crate::diagnostic::{Exit, Failure};
 use crate::engine::execute;
-use crate::plan::{Desired, Plan, Profile, Service};
+use crate::plan::{Desired, Op, Plan, Profile, Service};
 use crate::report::{plan_json, report_json, report_table};
 use crate::verify::{Reach, await_ready, verify};
 
@@ -45,7 +45,8 @@ pub(super) async fn run(global: &Global, profile: Profile, dry_run: bool) -> Res
     execute(&plan, &session.docker, &session.programs, architecture, &global.reporter).await?;
     let reach = Reach::of(&deployment.observed.machine);
     for container in &desired.containers {
-        await_ready(&session.docker, container, reach).await?;
+        let just_now = plan.steps.iter().any(|step| step.op == Op::Start(container.name.clone()));
+        await_ready(&session.docker, container, reach, just_now).await?;
     }
     let changed = images > 0 || !plan.is_empty();
     let verified =

@@ -300,6 +300,8 @@ impl<'a> Context<'a> {
             ("MCP_BRIDGE_CALL_TIMEOUT", format!("{}s", bridge.call_timeout.as_secs())),
             ("MCP_BRIDGE_ALLOW_ORIGIN", bridge.allowed_origins.join(",")),
             ("MCP_BRIDGE_ALLOW_HOST", self.bridge_hosts().join(",")),
+            // Addresses beyond loopback are refused here, or were asked for by name.
+            ("MCP_BRIDGE_PUBLICATION_CHECKED", "true".to_owned()),
         ];
         let set = settings.into_iter().filter(|(_, value)| !value.is_empty());
         environment.extend(set.map(|(key, value)| (key.to_owned(), Secret::new(value))));

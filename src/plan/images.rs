@@ -68,6 +68,7 @@ pub fn bridge_step(
         .part("base", base.id.as_bytes())
         .part("command", command.as_bytes())
         .part("user", base.user.as_bytes())
+        .part("log-dir", stack.logs.mount.as_bytes())
         .finish();
     let args = BTreeMap::from([
         ("base".to_owned(), base.id.clone()),

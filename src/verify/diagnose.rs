@@ -11,6 +11,9 @@ pub struct Diagnosis {
     pub fix: String,
 }
 
+/// Mount options of a folder in memory that the container's user can write.
+const MEMORY: &str = "size=64m,mode=1777";
+
 /// Looks at how a container ended and at the last lines that it wrote.
 #[must_use]
 pub fn diagnose(state: &State, log: &[String]) -> Option<Diagnosis> {
@@ -24,8 +27,9 @@ pub fn diagnose(state: &State, log: &[String]) -> Option<Diagnosis> {
                 path.rsplit_once('/').map_or("/", |(folder, _)| if folder.is_empty() { "/" } else { folder });
             return Some(Diagnosis {
                 cause: format!("it writes to {path}, and the root file system is read-only"),
+                // Without a mode it takes the folder's, which may be root's alone.
                 fix: format!(
-                    "give it memory there: `hardening: {{tmpfs: {{/tmp: \"size=64m\", {folder}: \"size=64m\"}}}}`"
+                    "give it memory there: `hardening: {{tmpfs: {{/tmp: \"{MEMORY}\", {folder}: \"{MEMORY}\"}}}}`"
                 ),
             });
         }
@@ -105,7 +109,7 @@ mod tests {
             "Error: EROFS: read-only file system, mkdir '/home/app/.config'",
         ] {
             let found = of(1, &["Traceback", line]).expect("a diagnosis");
-            assert!(found.fix.contains("/home/app: \"size=64m\""), "{found:?}");
+            assert!(found.fix.contains("/home/app: \"size=64m,mode=1777\""), "{found:?}");
         }
     }
 

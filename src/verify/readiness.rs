@@ -70,10 +70,23 @@ const TICK: Duration = Duration::from_millis(5);
 /// How many ticks pass between two looks at the container, which cost the engine something.
 const LOOK_EVERY: u32 = 20;
 const LOG_LINES: usize = 20;
+/// How long a service stays up that is more than a crash.
+const SETTLED: Duration = Duration::from_millis(500);
 
 /// Waits until `container` runs and, where it is the bridge, answers; then it is ready.
-pub async fn await_ready(docker: &Docker, container: &Container, reach: Reach) -> Result<(), Failure> {
+///
+/// One that was started `just_now` and answers nobody has to stay up for a while: a program that dies
+/// at once runs for a moment too.
+pub async fn await_ready(
+    docker: &Docker,
+    container: &Container,
+    reach: Reach,
+    just_now: bool,
+) -> Result<(), Failure> {
     let begun = Instant::now();
+    // The engine counts restarts for as long as the container is there: what it did before does not
+    // count against one that runs now.
+    let mut restarts_before = just_now.then_some(0);
     let mut ticks = interval(TICK);
     let mut since_look = LOOK_EVERY - 1;
     loop {
@@ -84,10 +97,12 @@ pub async fn await_ready(docker: &Docker, container: &Container, reach: Reach) -
             since_look = 0;
             let state = docker.container(&container.name).await?.map(|live| live.state).unwrap_or_default();
             let ended = !state.running && !matches!(state.status.as_str(), "created" | "restarting");
-            if ended || state.restarts > 0 || begun.elapsed() > PATIENCE {
+            let restarted = state.restarts > *restarts_before.get_or_insert(state.restarts);
+            if ended || restarted || begun.elapsed() > PATIENCE {
                 return Err(failure(docker, &container.name, state, begun.elapsed()).await.into());
             }
-            if container.service != Service::Bridge && state.running {
+            let settled = !just_now || begun.elapsed() >= SETTLED;
+            if container.service != Service::Bridge && state.running && settled {
                 return Ok(());
             }
         }

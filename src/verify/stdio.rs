@@ -7,10 +7,11 @@ use serde_json::json;
 use tokio::io::{AsyncWrite, DuplexStream};
 
 use super::bridge::status_in_words;
+use super::diagnose::{Diagnosis, diagnose};
 use super::report::Check;
 use crate::engine::{Docker, EngineError, StderrTail};
 use crate::mcp::{CallError, Client, ConnectError, Dialect, Patience, StdioLines};
-use crate::plan::{Container, Live};
+use crate::plan::{Container, Live, LiveContainer, State};
 
 /// What the fresh container showed.
 pub(super) struct Seen {
@@ -42,9 +43,10 @@ pub(super) async fn stdio(
     let mut probes = Probes { docker, container, names: Vec::new(), stderr: None };
     let outcome = talk(&mut probes, tool, patience).await;
     let elapsed = begun.elapsed();
-    let live = probes.live().await;
-    let said = probes.stderr.as_ref().and_then(|stderr| stderr.lines().pop());
+    let last = probes.last().await;
+    let said = probes.stderr.as_ref().map(StderrTail::lines).unwrap_or_default();
     let removed = probes.remove().await;
+    let (state, live) = last.map(|last| (last.state, last.live)).unzip();
     match (outcome, removed) {
         (Ok((evidence, tool)), Ok(())) => {
             let evidence = format!("{evidence}, {} ms", elapsed.as_millis());
@@ -52,11 +54,26 @@ pub(super) async fn stdio(
         }
         (Ok(_), Err(error)) => Seen { check: Check::fail("stdio", error.to_string()), live, tool: None },
         (Err(Fault { evidence, fix }), _) => {
-            let evidence = said.map_or(evidence.clone(), |line| format!("{evidence}; it said: {line}"));
-            let fix = fix.map(|fix| Check::fail_with("stdio", evidence.clone(), fix));
-            Seen { check: fix.unwrap_or_else(|| Check::fail("stdio", evidence)), live, tool: None }
+            let fix = fix.or_else(|| why_it_ended(state, &said, &evidence));
+            let evidence = match said.last() {
+                Some(line) => format!("{evidence}; it said: {line}"),
+                None => evidence,
+            };
+            let check = match fix {
+                Some(fix) => Check::fail_with("stdio", evidence, fix),
+                None => Check::fail("stdio", evidence),
+            };
+            Seen { check, live, tool: None }
         }
     }
+}
+
+/// What to do about a server that ended, by what it left behind. One that runs may have complained
+/// of something else, so that nothing follows from its words.
+fn why_it_ended(state: Option<State>, said: &[String], evidence: &str) -> Option<String> {
+    let state = state.filter(|state| !state.running)?;
+    let log: Vec<String> = [evidence.to_owned()].into_iter().chain(said.iter().cloned()).collect();
+    diagnose(&state, &log).map(|Diagnosis { cause, fix }| format!("{cause}: {fix}"))
 }
 
 /// The containers that one verification starts: a server that ends over a dialect that it does not
@@ -81,9 +98,8 @@ impl Probes<'_> {
         Ok(StdioLines::new(attached.stdout, attached.stdin, MAX_LINE))
     }
 
-    async fn live(&self) -> Option<Live> {
-        let found = self.docker.container(self.names.last()?).await;
-        found.ok().flatten().map(|container| container.live)
+    async fn last(&self) -> Option<LiveContainer> {
+        self.docker.container(self.names.last()?).await.ok().flatten()
     }
 
     async fn remove(self) -> Result<(), EngineError> {

@@ -1,3 +1,23 @@
-//! Against a real Docker engine.
+//! Against a real Docker engine: the built programs are run as a person runs them, and what is
+//! asserted is the state of containers, images, networks and volumes, not what a program says of it.
+//!
+//! `MCPO_TEST_PROGRAMS` names a folder with other static programs for the images, such as
+//! `target/…/release`; the default is the ones beside the command line, stripped.
 
+mod clashes;
+mod compose;
+mod contexts;
+mod docker;
 mod dockerfile;
+mod down;
+mod failures;
+mod foreign;
+mod formats;
+mod guide;
+mod hardening;
+mod interruption;
+mod remote;
+mod rig;
+mod secrets;
+mod up;
+mod verification;

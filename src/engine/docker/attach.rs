@@ -27,27 +27,50 @@ pub struct Attached {
 
 /// The last lines of standard error, bounded.
 #[derive(Debug, Clone, Default)]
-pub struct StderrTail(Arc<Mutex<VecDeque<String>>>);
+pub struct StderrTail(Arc<Mutex<Tail>>);
+
+#[derive(Debug, Default)]
+struct Tail {
+    lines: VecDeque<String>,
+    /// What came after the last line feed: a program may write a line in pieces.
+    begun: Vec<u8>,
+}
 
 impl StderrTail {
     const LINES: usize = 20;
-    const LINE: usize = 1024;
+    /// Bytes of a line; the rest of it is left out.
+    const LINE: usize = 4096;
 
-    /// The lines, oldest first.
+    /// The lines, oldest first; the last one may not have ended.
     #[must_use]
     pub fn lines(&self) -> Vec<String> {
-        self.0.lock().map(|lines| lines.iter().cloned().collect()).unwrap_or_default()
+        let Ok(tail) = self.0.lock() else { return Vec::new() };
+        let begun = text_of(&tail.begun);
+        tail.lines.iter().cloned().chain(begun).collect()
     }
 
     fn add(&self, chunk: &[u8]) {
-        let Ok(mut lines) = self.0.lock() else { return };
-        for line in String::from_utf8_lossy(chunk).lines().filter(|line| !line.trim().is_empty()) {
-            lines.push_back(line.chars().take(Self::LINE).collect());
-            if lines.len() > Self::LINES {
-                lines.pop_front();
+        let Ok(mut tail) = self.0.lock() else { return };
+        for piece in chunk.split_inclusive(|&byte| byte == b'\n') {
+            let room = Self::LINE.saturating_sub(tail.begun.len());
+            let text = piece.strip_suffix(b"\n");
+            tail.begun.extend(text.unwrap_or(piece).iter().take(room));
+            if text.is_some() {
+                let line = text_of(&std::mem::take(&mut tail.begun));
+                tail.lines.extend(line);
+                if tail.lines.len() > Self::LINES {
+                    tail.lines.pop_front();
+                }
             }
         }
     }
+}
+
+/// A line as text; `None` where there is nothing in it.
+fn text_of(line: &[u8]) -> Option<String> {
+    let text = String::from_utf8_lossy(line);
+    let text = text.trim_end();
+    (!text.is_empty()).then(|| text.to_owned())
 }
 
 /// What a program run by `exec` printed, and how it ended.
@@ -154,5 +177,32 @@ async fn pump(
                 }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_that_comes_in_pieces_is_one_line() {
+        let tail = StderrTail::default();
+        for piece in [&b"OSError: [Errno 30] '"[..], b"/home", b"'\n\n", b"and\r\nthen"] {
+            tail.add(piece);
+        }
+        assert_eq!(tail.lines(), ["OSError: [Errno 30] '/home'", "and", "then"]);
+    }
+
+    #[test]
+    fn only_the_last_lines_are_kept_and_no_line_grows_for_ever() {
+        let tail = StderrTail::default();
+        for number in 0..100 {
+            tail.add(format!("{number}\n").as_bytes());
+        }
+        assert_eq!((tail.lines().len(), tail.lines()[0].as_str()), (StderrTail::LINES, "80"));
+        for _ in 0..100 {
+            tail.add(&[b'x'; 1000]);
+        }
+        assert_eq!(tail.lines().last().map(String::len), Some(StderrTail::LINE));
     }
 }

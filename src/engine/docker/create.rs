@@ -17,8 +17,20 @@ impl Docker {
     /// Creates a container. The warnings are what the engine did not do of what was asked.
     pub async fn create(&self, container: &Container, name: &str) -> Result<Vec<String>, EngineError> {
         let options = CreateContainerOptionsBuilder::default().name(name).build();
-        let created = self.api.create_container(Some(options), body(container)).await;
+        let image = self.image_reference(container).await?;
+        let created = self.api.create_container(Some(options), body(container, image)).await;
         Ok(created.map_err(EngineError::failed(format!("create container {name}")))?.warnings)
+    }
+
+    /// An image's name, which people read, as long as it means the image that was planned; its id
+    /// where a build beside this one has moved the name since.
+    async fn image_reference(&self, container: &Container) -> Result<String, EngineError> {
+        let name = container.image.to_string();
+        match (&container.image_id, self.image(&name).await?) {
+            (Some(planned), Some(facts)) if facts.id != *planned => Ok(planned.clone()),
+            (Some(planned), None) => Ok(planned.clone()),
+            _ => Ok(name),
+        }
     }
 
     /// Creates a network of its own for a project.
@@ -51,7 +63,7 @@ fn owned(project: &ProjectName, compose_key: &str, key: &str) -> HashMap<String,
     labels.map(|(key, value)| (key.to_owned(), value.to_owned())).into()
 }
 
-fn body(container: &Container) -> ContainerCreateBody {
+fn body(container: &Container, image: String) -> ContainerCreateBody {
     let hash = config_hash(container).to_string();
     let mut labels: HashMap<String, String> = container.labels.clone().into_iter().collect();
     labels.insert(label::CONFIG_HASH.to_owned(), hash.clone());
@@ -64,7 +76,7 @@ fn body(container: &Container) -> ContainerCreateBody {
     };
     let on_network = container.network != "none";
     ContainerCreateBody {
-        image: Some(container.image.to_string()),
+        image: Some(image),
         cmd: (!container.command.is_empty()).then(|| container.command.clone()),
         env: Some(environment.collect()),
         user: Some(container.user.to_string()),

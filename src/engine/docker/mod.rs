@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use bollard::query_parameters::{
     LogsOptionsBuilder, RemoveContainerOptionsBuilder, RemoveVolumeOptions, StartContainerOptions,
-    StopContainerOptionsBuilder,
+    StopContainerOptionsBuilder, WaitContainerOptionsBuilder,
 };
 use bollard::{API_DEFAULT_VERSION, Docker as Bollard};
 use futures_util::{Stream, StreamExt};
@@ -49,6 +49,8 @@ pub struct LogLine {
 const REQUEST_TIMEOUT: u64 = 120;
 /// Finding out whether anybody is there must not.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// A removal that has begun takes milliseconds.
+const REMOVAL_TIMEOUT: Duration = Duration::from_secs(10);
 
 impl Docker {
     /// Connects, and agrees on the version of the API.
@@ -129,14 +131,24 @@ impl Docker {
     /// Ends and removes a container of [`Docker::create_probe`]'s.
     pub async fn remove_probe(&self, name: &str) -> Result<(), EngineError> {
         match self.remove(name, true).await {
-            // Its input ended with its client, so it may be on its way out by itself.
-            Err(EngineError::Failed { reason, .. }) if reason.0.contains("already in progress") => {}
+            // A request that an interruption cut short goes on in the engine.
+            Err(EngineError::Failed { reason, .. }) if reason.0.contains("already in progress") => {
+                self.until_removed(name).await;
+            }
             other => other?,
         }
         if let Ok(mut probes) = self.probes.lock() {
             probes.remove(name);
         }
         Ok(())
+    }
+
+    /// Waits until a container that is being removed is gone. That it is gone already is an error to
+    /// the engine, and fine.
+    async fn until_removed(&self, name: &str) {
+        let options = WaitContainerOptionsBuilder::default().condition("removed").build();
+        let mut gone = self.api.wait_container(name, Some(options)).boxed();
+        let _ = tokio::time::timeout(REMOVAL_TIMEOUT, gone.next()).await;
     }
 
     /// Removes every probe that is left, after an interruption.

@@ -1,0 +1,124 @@
+//! Servers of other people's: they are hardened and proved like ours.
+
+use serde_json::{Value, json};
+
+use super::docker::{container, inspect};
+use super::hardening::assert_hardened;
+use super::rig::Rig;
+
+fn outcome(report: &Value, id: &str) -> (String, String) {
+    let checks = report["checks"].as_array().expect("checks");
+    let check = checks.iter().find(|check| check["id"] == id).unwrap_or_else(|| panic!("no {id}"));
+    let text = |key: &str| check[key].as_str().unwrap_or_default().to_owned();
+    (text("outcome"), text("evidence"))
+}
+
+/// A deployment of the fixture in a dialect, with further lines of its Dockerfile.
+fn of_dialect(name: &str, dialect: &str, further: &str) -> Rig {
+    let mut rig = Rig::new(name);
+    let dockerfile = format!(
+        "FROM scratch\nCOPY stdio-fixture /server\nCOPY contained-fixture /other\nCOPY passwd /etc/passwd\n\
+         {further}ENTRYPOINT [\"/server\"]\nCMD [\"{dialect}\"]\n"
+    );
+    let image = rig.image("server", &dockerfile);
+    rig.use_image(&image, "status");
+    rig
+}
+
+#[test]
+fn a_server_that_only_speaks_mcp_is_proved() {
+    let rig = of_dialect("legacy", "legacy", "");
+    rig.up();
+    let report = rig.run(&["verify", "--format", "json"]).ok().json();
+    for wire in ["stdio", "websocket", "rest"] {
+        let (outcome, evidence) = outcome(&report, wire);
+        assert_eq!(outcome, "pass", "{wire}: {evidence}");
+        assert!(evidence.contains("status active"), "{wire}: {evidence}");
+    }
+    assert_eq!(rig.rest_status("status")["status"], "active");
+}
+
+#[test]
+fn a_server_that_only_speaks_the_bare_dialect_is_proved() {
+    let rig = of_dialect("bare", "bare", "");
+    rig.up();
+    let report = rig.run(&["verify", "--format", "json"]).ok().json();
+    for wire in ["stdio", "websocket", "rest"] {
+        let (outcome, evidence) = outcome(&report, wire);
+        assert_eq!(outcome, "pass", "{wire}: {evidence}");
+    }
+}
+
+#[test]
+fn a_server_that_ends_over_a_dialect_that_it_does_not_know_is_proved() {
+    let rig = of_dialect("fussy", "fussy", "");
+    rig.up();
+    assert_eq!(rig.rest_status("status")["status"], "active");
+    assert_eq!(rig.probes(), Vec::<String>::new());
+}
+
+#[test]
+fn an_image_that_would_run_as_root_runs_as_nobody_in_particular() {
+    for (name, user) in [("no-user", ""), ("root", "USER root\n"), ("zero", "USER 0:0\n")] {
+        let rig = of_dialect(name, "legacy", user);
+        rig.up();
+        let bridge = container(&rig.bridge());
+        assert_hardened(&bridge);
+        assert_eq!(bridge["Config"]["User"], "65532:65532", "{name}");
+        // The volume is as writable as ours.
+        let report = rig.run(&["verify", "--format", "json"]).ok().json();
+        assert_eq!(outcome(&report, "log-owner").0, "pass");
+    }
+}
+
+#[test]
+fn a_user_that_an_image_names_is_kept_by_its_number() {
+    let rig = of_dialect("named", "legacy", "USER app\n");
+    rig.up();
+    let bridge = container(&rig.bridge());
+    assert_eq!(bridge["Config"]["User"], "1001:1002");
+    assert_eq!(bridge["Mounts"][0]["Name"], format!("{}_mcp-logs-1001", rig.project));
+    let report = rig.run(&["verify", "--format", "json"]).ok().json();
+    assert_eq!(outcome(&report, "log-owner").0, "pass");
+    assert!(outcome(&report, "user").1.contains("1001:1002"));
+    // Looking into the image leaves no container behind.
+    let server = rig.named("server:latest");
+    let left = super::docker::docker(&["ps", "-aq", "--filter", &format!("ancestor={server}")]).ok();
+    let bridges = super::docker::docker(&[
+        "ps",
+        "-aq",
+        "--filter",
+        &format!("ancestor={}", rig.named("mcp-bridge:latest")),
+    ])
+    .ok();
+    // The bridge's image has the server's as its ancestor.
+    assert_eq!(left.out, bridges.out);
+}
+
+#[test]
+fn what_an_image_brings_for_itself_is_reset_in_the_bridge_s() {
+    let further = "HEALTHCHECK --interval=1s CMD [\"/other\", \"die\", \"1\", \"unwell\"]\nWORKDIR /etc\n";
+    let rig = of_dialect("brings", "legacy", further);
+    rig.up();
+    let bridge = inspect("image", &rig.named("mcp-bridge:latest")).expect("an image");
+    let config = &bridge["Config"];
+    assert_eq!(config["Healthcheck"]["Test"], json!(["CMD", "/mcp-bridge", "probe"]));
+    assert_eq!(config["Entrypoint"], json!(["/mcp-bridge"]));
+    assert!(config["Cmd"].as_array().is_none_or(Vec::is_empty), "{}", config["Cmd"]);
+    assert_eq!(config["User"], "65532:65532");
+    // It still runs where it was made to run.
+    assert_eq!(config["WorkingDir"], "/etc");
+    assert_eq!(rig.rest_status("status")["status"], "active");
+}
+
+#[test]
+fn a_command_of_the_user_s_is_what_the_bridge_spawns() {
+    let rig = of_dialect("command", "fussy", "");
+    rig.write("mcpo.yaml", "orchestrator:\n  command: [legacy]\n");
+    rig.up();
+    let report = rig.run(&["verify", "--format", "json"]).ok().json();
+    for wire in ["stdio", "websocket"] {
+        let (outcome, evidence) = outcome(&report, wire);
+        assert!(outcome == "pass" && evidence.contains("handshake"), "{wire}: {evidence}");
+    }
+}
