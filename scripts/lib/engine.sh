@@ -6,7 +6,7 @@
 readonly ENGINE_DEADLINE=60
 
 engine_answers() { docker version --format '{{.Server.Version}}' >/dev/null 2>&1; }
-engine_refuses() { docker version 2>&1 | grep -q 'permission denied'; }
+engine_refuses() { [[ $(docker version 2>&1 || true) == *'permission denied'* ]]; }
 
 # ensure_engine SCRIPT [ARGUMENT]...: returns with an engine that answers, or runs the script anew
 # as a member of the group that may talk to it, or ends with the reason and what to do.
