@@ -1,5 +1,6 @@
 //! The program itself, against a stand-in for the engine: what it says, and how it ends.
 
+mod asked;
 mod connecting;
 mod engine;
 mod failing;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, to_bytes};
@@ -10,6 +11,7 @@ use axum::extract::{Request, State};
 use axum::http::{Response, StatusCode};
 use serde_json::{Value, json};
 use tokio::net::UnixListener;
+use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
 /// No request of these tests is larger.
@@ -27,6 +29,9 @@ pub(super) struct Engine {
 struct Shared {
     /// Answers of this test's own: `METHOD /path` to status and body.
     answers: Mutex<BTreeMap<String, (u16, String)>>,
+    /// A call that is never answered, and whether it was made.
+    silent: Mutex<Option<String>>,
+    asked_in_vain: Notify,
     /// The labels of each image that was built.
     built: Mutex<BTreeMap<String, Value>>,
     /// Every request: `METHOD /path?query`, and its body.
@@ -67,6 +72,18 @@ impl Engine {
         self.with("GET /info", 200, info)
     }
 
+    /// Leaves a call without an answer.
+    pub(super) fn silent(self, call: &str) -> Self {
+        *self.shared.silent.lock().expect("a call") = Some(call.to_owned());
+        self
+    }
+
+    /// Waits until the call that is never answered was made.
+    pub(super) async fn asked_in_vain(&self) {
+        let made = self.shared.asked_in_vain.notified();
+        tokio::time::timeout(Duration::from_secs(20), made).await.expect("in time");
+    }
+
     /// Calls that change something, without their queries.
     pub(super) fn changes(&self) -> Vec<String> {
         let requests = self.shared.requests.lock().expect("requests");
@@ -95,6 +112,11 @@ async fn answer(State(shared): State<Arc<Shared>>, request: Request) -> Response
     let call = format!("{} {path}", head.method);
     let text = String::from_utf8_lossy(&body).into_owned();
     shared.requests.lock().expect("requests").push((format!("{call}?{query}"), text));
+    let silent = shared.silent.lock().expect("a call").as_ref() == Some(&call);
+    if silent {
+        shared.asked_in_vain.notify_one();
+        std::future::pending::<()>().await;
+    }
     let own = shared.answers.lock().expect("answers").get(&call).cloned();
     let (status, body) = own.unwrap_or_else(|| ordinary(&shared, &call, &query));
     let status = StatusCode::from_u16(status).expect("a status");

@@ -7,8 +7,9 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
-use tokio::process::Command;
+use tokio::process::{Child, Command};
 use tokio::time::timeout;
 
 use super::engine::Engine;
@@ -87,6 +88,10 @@ impl Place {
     }
 
     pub(super) async fn run_on(&self, host: &str, args: &[&str]) -> Ran {
+        self.spawn_on(host, args).ended().await
+    }
+
+    pub(super) fn spawn_on(&self, host: &str, args: &[&str]) -> Running {
         let mut command = Command::new(env!("CARGO_BIN_EXE_mcpo-deploy"));
         command.args(args).current_dir(&self.folder).stdin(Stdio::null()).kill_on_drop(true).env_clear();
         command.env("HOME", self.root()).env("PATH", "/usr/bin:/bin");
@@ -99,13 +104,8 @@ impl Place {
         if self.run_by_nobody && rustix::process::geteuid().is_root() {
             command.uid(NOBODY);
         }
-        let output = timeout(PATIENCE, command.output()).await.expect("in time").expect("the program");
-        let text = |bytes| String::from_utf8(bytes).expect("UTF-8");
-        Ran {
-            code: output.status.code().expect("a code"),
-            stdout: text(output.stdout),
-            stderr: text(output.stderr),
-        }
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        Running(command.spawn().expect("the program"))
     }
 
     /// As [`Place::run_on`], for a person and for a program: an error must say the same to both.
@@ -136,6 +136,27 @@ impl Place {
         }
         let times = regex::Regex::new(r"\b\d+ ms\b|\b\d+\.\d s\b").expect("a pattern");
         times.replace_all(&text, "[TIME]").into_owned()
+    }
+}
+
+/// The program while it runs.
+pub(super) struct Running(Child);
+
+impl Running {
+    pub(super) fn terminate(&mut self) {
+        let id = self.0.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
+        kill_process(id.expect("it runs"), Signal::TERM).expect("a signal");
+    }
+
+    pub(super) async fn ended(self) -> Ran {
+        let ended = timeout(PATIENCE, self.0.wait_with_output()).await;
+        let output = ended.expect("in time").expect("the program");
+        let text = |bytes| String::from_utf8(bytes).expect("UTF-8");
+        Ran {
+            code: output.status.code().expect("a code"),
+            stdout: text(output.stdout),
+            stderr: text(output.stderr),
+        }
     }
 }
 
