@@ -54,9 +54,9 @@ def compose_folder(folder, programs, interval, images):
         (context / "logs").mkdir(parents=True)
         shutil.copy(programs / program, context / program)
         text = (templates / f"{name}.Dockerfile").read_text()
-        for key, value in (("BASE", images[0]), ("USER", "65532:65532"), ("LOG_DIR", "/app/logs"),
-                           ("COMMAND", '[\\"/mcp-orchestrator\\"]')):
-            text = text.replace(f"@{key}@", value)
+        for key, value in (("base", images[0]), ("user", "65532:65532"), ("log_dir", "/app/logs"),
+                           ("command", '[\\"/mcp-orchestrator\\"]')):
+            text = text.replace("{{ " + key + " }}", value)
         (context / "Dockerfile").write_text(text)
     (folder / "docker-compose.yml").write_text(f"""
 services:

@@ -36,8 +36,6 @@ pub mod engine;
 #[cfg(feature = "cli")]
 pub mod plan;
 #[cfg(feature = "cli")]
-pub mod render;
-#[cfg(feature = "cli")]
 pub mod report;
 #[cfg(feature = "cli")]
 pub mod verify;

@@ -61,6 +61,8 @@ pub enum FormatArg {
     Human,
     /// A program: one JSON document on standard output.
     Json,
+    /// The same document as YAML.
+    Yaml,
 }
 
 /// What to do.
@@ -108,7 +110,11 @@ pub enum Verb {
     /// Show every setting and where its value comes from
     Config,
     /// Write a commented mcpo.yaml, a .env and a .gitignore line; never overwrites
-    Init,
+    Init {
+        /// Say what would be written, and write nothing
+        #[arg(long)]
+        dry_run: bool,
+    },
     /// Print a completion script for a shell
     Completions {
         /// The shell

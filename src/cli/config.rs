@@ -14,7 +14,7 @@ pub(super) fn run(global: &Global) -> Result<Exit, Failure> {
         .iter()
         .map(|setting| vec![setting.key.to_owned(), setting.value.to_string(), setting.origin.to_string()])
         .collect();
-    global.reporter.text(&plain_table(&["KEY", "VALUE", "FROM"], &rows, None));
+    global.reporter.text(&plain_table(&["KEY", "VALUE", "FROM"], &rows, global.reporter.style()));
     let settings = resolved.settings.iter().map(|setting| {
         (setting.key.to_owned(), json!({"value": setting.value, "from": setting.origin.to_string()}))
     });

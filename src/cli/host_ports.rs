@@ -25,7 +25,13 @@ pub(super) fn check(
             }
             if let Some(holder) = holder_of(port.address, port.host) {
                 let setting = setting_of(container, port.container);
-                problems.push(PlanProblem::PortTaken { port: port.host, setting, holder, free: None });
+                problems.push(PlanProblem::PortTaken {
+                    port: port.host,
+                    setting,
+                    container: port.container,
+                    holder,
+                    free: None,
+                });
             }
         }
     }

@@ -38,7 +38,7 @@ pub(super) async fn run(
     });
     let mut lines = futures_util::stream::select_all(streams);
     let several = chosen.len() > 1;
-    let as_json = global.reporter.style().format == Format::Json;
+    let as_json = global.reporter.style().format != Format::Human;
     while let Some((service, line)) = lines.next().await {
         let line = line?;
         if as_json {

@@ -21,7 +21,11 @@ pub fn main() -> Exit {
         Ok(cli) => cli,
         Err(error) => return usage(&error),
     };
-    let format = if cli.common.format == FormatArg::Json { Format::Json } else { Format::Human };
+    let format = match cli.common.format {
+        FormatArg::Human => Format::Human,
+        FormatArg::Json => Format::Json,
+        FormatArg::Yaml => Format::Yaml,
+    };
     let verbosity = match (cli.common.quiet, cli.common.verbose) {
         (true, _) => Verbosity::Quiet,
         (_, true) => Verbosity::Verbose,
@@ -88,7 +92,7 @@ async fn run(global: &Global, verb: Verb) -> Result<Exit, Failure> {
         Verb::Verify => verify::run(global).await,
         Verb::Build { dry_run } => build::run(global, dry_run).await,
         Verb::Config => config::run(global),
-        Verb::Init => init::run(global),
+        Verb::Init { dry_run } => init::run(global, dry_run),
         Verb::Completions { shell } => Ok(completions::shell(global, shell)),
         Verb::Man { folder } => completions::man(global, &folder),
         Verb::Reference { folder } => reference::run(global, &folder),

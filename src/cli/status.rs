@@ -23,7 +23,7 @@ pub(super) async fn run(global: &Global) -> Result<Exit, Failure> {
     global.reporter.text(&if rows.is_empty() {
         format!("nothing of project {project} is there; `mcpo-deploy up` brings it up\n")
     } else {
-        plain_table(&["SERVICE", "STATE", "HEALTH", "IMAGE", "PORTS"], &rows, None)
+        plain_table(&["SERVICE", "STATE", "HEALTH", "IMAGE", "PORTS"], &rows, global.reporter.style())
     });
     let steps = planned.as_ref().map_or(0, |plan| plan.steps.len()) + pending.len();
     if steps > 0 && !rows.is_empty() {

@@ -53,7 +53,7 @@ pub(super) async fn run(global: &Global, profile: Profile, dry_run: bool) -> Res
         if changed { Some(verify(&session.docker, &session.stack, &desired, reach).await?) } else { None };
     let passed = verified.as_ref().is_none_or(crate::verify::Report::passed);
     match &verified {
-        Some(report) => global.reporter.text(&report_table(report, global.reporter.style().colour, None)),
+        Some(report) => global.reporter.text(&report_table(report, global.reporter.style())),
         None => global
             .reporter
             .text("nothing to do: everything is as described (`mcpo-deploy verify` proves it)\n"),

@@ -14,7 +14,7 @@ pub(super) async fn run(global: &Global) -> Result<Exit, Failure> {
     let desired = deployment.desired(&session)?;
     let reach = Reach::of(&deployment.observed.machine);
     let report = verify(&session.docker, &session.stack, &desired, reach).await?;
-    global.reporter.text(&report_table(&report, global.reporter.style().colour, None));
+    global.reporter.text(&report_table(&report, global.reporter.style()));
     global.reporter.json(&report_json(&report));
     Ok(if report.passed() { Exit::Done } else { Exit::Failed })
 }

@@ -107,8 +107,8 @@ pub fn env_text() -> String {
 }
 
 /// Writes `.gitignore`, `.env` (mode 0600) and `mcpo.yaml` into a folder, in this order, so that
-/// no secret ever lies there unprotected. Nothing is overwritten.
-pub fn write(folder: &Path) -> Result<Vec<Written>, InitError> {
+/// no secret ever lies there unprotected. Nothing is overwritten; a dry run writes nothing at all.
+pub fn write(folder: &Path, dry_run: bool) -> Result<Vec<Written>, InitError> {
     let step = |path: PathBuf, done: io::Result<Done>| match done {
         Ok(done) => Ok(Written { path, done }),
         Err(source) => Err(InitError { path, source }),
@@ -118,15 +118,18 @@ pub fn write(folder: &Path) -> Result<Vec<Written>, InitError> {
     let there = FILE_NAMES.iter().map(|name| folder.join(name)).find(|path| path.symlink_metadata().is_ok());
     let file = there.unwrap_or_else(|| folder.join(FILE_NAMES[0]));
     Ok(vec![
-        step(gitignore.clone(), ignore_env_file(&gitignore))?,
-        step(env_file.clone(), create(&env_file, &env_text(), 0o600))?,
-        step(file.clone(), create(&file, &file_text(), 0o644))?,
+        step(gitignore.clone(), ignore_env_file(&gitignore, dry_run))?,
+        step(env_file.clone(), create(&env_file, &env_text(), 0o600, dry_run))?,
+        step(file.clone(), create(&file, &file_text(), 0o644, dry_run))?,
     ])
 }
 
 /// Creates a file with its mode from the start, or keeps what is there. What was begun and could
 /// not be finished is removed.
-fn create(path: &Path, text: &str, mode: u32) -> io::Result<Done> {
+fn create(path: &Path, text: &str, mode: u32, dry_run: bool) -> io::Result<Done> {
+    if dry_run {
+        return Ok(if path.symlink_metadata().is_ok() { Done::Kept } else { Done::Created });
+    }
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);
     set_mode(&mut options, mode);
@@ -145,16 +148,19 @@ fn create(path: &Path, text: &str, mode: u32) -> io::Result<Done> {
     }
 }
 
-fn ignore_env_file(path: &Path) -> io::Result<Done> {
+fn ignore_env_file(path: &Path, dry_run: bool) -> io::Result<Done> {
     let text = match std::fs::read(path) {
         Ok(text) => text,
         Err(error) if error.kind() == ErrorKind::NotFound => {
-            return create(path, &format!("{ENV_FILE}\n"), 0o644);
+            return create(path, &format!("{ENV_FILE}\n"), 0o644, dry_run);
         }
         Err(error) => return Err(error),
     };
     if covers_env_file(&String::from_utf8_lossy(&text)) {
         return Ok(Done::Kept);
+    }
+    if dry_run {
+        return Ok(Done::Appended);
     }
     let line = if text.is_empty() || text.ends_with(b"\n") { "" } else { "\n" };
     let mut file: File = OpenOptions::new().append(true).open(path)?;

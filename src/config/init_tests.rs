@@ -44,7 +44,7 @@ fn the_new_file_is_narrow_enough_to_read() {
 }
 
 fn done(folder: &Path) -> Vec<Done> {
-    write(folder).expect("written").into_iter().map(|written| written.done).collect()
+    write(folder, false).expect("written").into_iter().map(|written| written.done).collect()
 }
 
 #[test]
@@ -94,14 +94,22 @@ fn the_ignore_line_is_added_only_where_no_rule_covers_the_env_file() {
 fn a_file_by_the_other_name_is_kept_and_none_is_put_beside_it() {
     let folder = tempfile::tempdir().expect("folder");
     std::fs::write(folder.path().join("mcpo.yml"), "").expect("file");
-    let written = write(folder.path()).expect("written");
+    let written = write(folder.path(), false).expect("written");
     assert_eq!(written[2], Written { path: folder.path().join("mcpo.yml"), done: Done::Kept });
     assert!(!folder.path().join("mcpo.yaml").exists());
 }
 
 #[test]
 fn a_folder_that_is_not_there_is_an_error_that_names_the_file() {
-    let error = write(Path::new("/nowhere/at/all")).expect_err("no folder");
+    let error = write(Path::new("/nowhere/at/all"), false).expect_err("no folder");
     assert_eq!(error.to_string(), "cannot write /nowhere/at/all/.gitignore");
     assert_eq!(error.exit(), Exit::Failed);
+}
+
+#[test]
+fn a_dry_run_tells_the_same_and_writes_nothing() {
+    let folder = tempfile::tempdir().expect("folder");
+    let told = write(folder.path(), true).expect("told");
+    assert_eq!(std::fs::read_dir(folder.path()).expect("folder").count(), 0);
+    assert_eq!(told, write(folder.path(), false).expect("written"));
 }

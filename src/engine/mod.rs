@@ -3,6 +3,7 @@
 
 mod context;
 mod docker;
+mod dockerfile;
 mod endpoint;
 mod error;
 mod execute;

@@ -72,8 +72,10 @@ fn is_name(name: &str) -> bool {
     if name.contains('/') && (first.contains(['.', ':']) || first == "localhost") {
         parts.next();
         let (host, port) = first.split_once(':').unwrap_or((first, "1"));
-        let host_ok =
-            !host.is_empty() && host.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-'));
+        let edge = |c: char| c.is_ascii_alphanumeric();
+        let host_ok = host.starts_with(edge)
+            && host.ends_with(edge)
+            && host.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-'));
         if !host_ok || port.is_empty() || !port.bytes().all(|b| b.is_ascii_digit()) {
             return false;
         }
@@ -115,9 +117,21 @@ mod tests {
 
     #[test]
     fn references_that_docker_refuses_are_refused() {
-        for text in
-            ["", "UPPER", "a b", "a:", "a:b:c", "-a", "a//b", "x@sha256:12", "a\nb", "a:t\"ag", "sha256:zz"]
-        {
+        for text in [
+            "",
+            "UPPER",
+            "a b",
+            "a:",
+            "a:b:c",
+            "-a",
+            "a//b",
+            "x@sha256:12",
+            "a\nb",
+            "../x",
+            "-.a/b",
+            "a:t\"ag",
+            "sha256:zz",
+        ] {
             assert!(text.parse::<ImageRef>().is_err(), "{text}");
         }
     }

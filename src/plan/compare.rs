@@ -30,9 +30,11 @@ pub fn compare(container: &Container, live: &Live) -> Vec<Mismatch> {
         fields.add("command", container.command.join(" "), live.command.join(" "));
     }
     let memory = container.memory.map(Bytes::as_i64);
-    fields.add("user", container.user, &live.user);
+    // Without one the image decides, which may be root.
+    let user = if live.user.is_empty() { "the image's own" } else { &live.user };
+    fields.add("user", container.user, user);
     fields.add("privileged", false, live.privileged);
-    fields.add("cap-drop", "ALL", listed(&live.cap_drop));
+    fields.add("cap-drop", "ALL", dropped(&live.cap_drop));
     fields.add("cap-add", listed(&container.cap_add), listed(&live.cap_add));
     fields.add("read-only", container.read_only, live.read_only);
     fields.add("no-new-privileges", container.no_new_privileges, no_new_privileges(&live.security_opt));
@@ -55,7 +57,10 @@ pub fn compare(container: &Container, live: &Live) -> Vec<Mismatch> {
     fields.add("ports", listed(&promised_ports(container)), listed(&found_ports(live)));
     fields.add("restart", restart(container.restart), &live.restart);
     fields.add("log-driver", "json-file", &live.log_driver);
-    fields.add("log-limits", promised_log(container), found_log(&live.log_options));
+    match &live.log_options {
+        Some(options) => fields.add("log-limits", promised_log(container), found_log(options)),
+        None => fields.not_shown("log-limits", promised_log(container)),
+    }
     fields.add("devices", 0, live.devices);
     fields.0
 }
@@ -69,6 +74,39 @@ impl Fields {
         let (promised, found) = (promised.to_string(), found.to_string());
         let differs = promised != found;
         self.0.push(Mismatch { id, promised, found, differs });
+    }
+
+    /// What the engine keeps to itself is no difference, and no evidence either.
+    fn not_shown(&mut self, id: &'static str, promised: String) {
+        self.0.push(Mismatch { id, promised, found: "not shown by this engine".to_owned(), differs: false });
+    }
+}
+
+/// The capabilities that a container has unless they are dropped: Docker's list, which holds all of
+/// Podman's.
+const GIVEN: [&str; 14] = [
+    "AUDIT_WRITE",
+    "CHOWN",
+    "DAC_OVERRIDE",
+    "FOWNER",
+    "FSETID",
+    "KILL",
+    "MKNOD",
+    "NET_BIND_SERVICE",
+    "NET_RAW",
+    "SETFCAP",
+    "SETGID",
+    "SETPCAP",
+    "SETUID",
+    "SYS_CHROOT",
+];
+
+/// Podman shows `ALL` as the list of what would have been given.
+fn dropped(capabilities: &BTreeSet<String>) -> String {
+    if GIVEN.iter().all(|given| capabilities.contains(*given)) {
+        "ALL".to_owned()
+    } else {
+        listed(capabilities)
     }
 }
 
@@ -143,13 +181,19 @@ fn seccomp_in_words(profile: Option<&str>) -> String {
     }
 }
 
-/// Options in order, since engines do not keep theirs.
+/// Options in order, since engines do not keep theirs. Podman adds two options to each folder, and
+/// two folders of its own to a read-only root.
 fn tmpfs(folders: &BTreeMap<String, String>) -> String {
     let folder = |(path, options): (&String, &String)| {
-        let options: BTreeSet<&str> = options.split(',').collect();
-        format!("{path} ({})", options.into_iter().collect::<Vec<_>>().join(","))
+        let all: BTreeSet<&str> = options.split(',').collect();
+        let podmans = all.contains("tmpcopyup");
+        if podmans && matches!(path.as_str(), "/run" | "/var/tmp") {
+            return None;
+        }
+        let options = all.into_iter().filter(|option| !matches!(*option, "tmpcopyup" | "rprivate"));
+        Some(format!("{path} ({})", options.collect::<Vec<_>>().join(",")))
     };
-    listed(&folders.iter().map(folder).collect())
+    listed(&folders.iter().filter_map(folder).collect())
 }
 
 fn promised_mounts(container: &Container) -> BTreeSet<String> {

@@ -37,6 +37,9 @@ pub fn steps(desired: &Desired, stack: &Stack, observed: &Observed) -> Result<Pl
             steps.push(Step::new(Op::CreateVolume(volume.clone()), NOT_THERE));
         }
     }
+    // Ports that cannot be offered instead of one that is taken.
+    let mut unusable: BTreeSet<u16> = observed.held_ports.iter().map(|held| held.port).collect();
+    unusable.extend(desired.containers.iter().flat_map(|container| &container.ports).map(|port| port.host));
     let mut kept: BTreeSet<&str> = BTreeSet::new();
     for container in &desired.containers {
         if let Some(project) = observed.foreign_names.get(&container.name) {
@@ -46,7 +49,7 @@ pub fn steps(desired: &Desired, stack: &Stack, observed: &Observed) -> Result<Pl
                 project: project.clone(),
             });
         }
-        problems.extend(taken_ports(container, observed));
+        problems.extend(taken_ports(container, &mut unusable, observed));
         kept.insert(container.service.name());
         container_steps(container, observed, &mut steps);
     }
@@ -97,7 +100,7 @@ fn needs(
     false
 }
 
-fn taken_ports(container: &Container, observed: &Observed) -> Vec<PlanProblem> {
+fn taken_ports(container: &Container, unusable: &mut BTreeSet<u16>, observed: &Observed) -> Vec<PlanProblem> {
     let mut problems = Vec::new();
     for port in &container.ports {
         let clash = observed.held_ports.iter().find(|held| {
@@ -112,9 +115,15 @@ fn taken_ports(container: &Container, observed: &Observed) -> Vec<PlanProblem> {
             None => format!("container {}", held.container),
         };
         let setting = setting_of(container, port.container);
-        let held_ports: BTreeSet<u16> = observed.held_ports.iter().map(|held| held.port).collect();
-        let free = (port.host.saturating_add(1)..=u16::MAX).find(|candidate| !held_ports.contains(candidate));
-        problems.push(PlanProblem::PortTaken { port: port.host, setting, holder, free });
+        let free = (port.host.saturating_add(1)..=u16::MAX).find(|candidate| !unusable.contains(candidate));
+        unusable.extend(free);
+        problems.push(PlanProblem::PortTaken {
+            port: port.host,
+            setting,
+            container: port.container,
+            holder,
+            free,
+        });
     }
     problems
 }
@@ -150,21 +159,25 @@ fn container_steps(container: &Container, observed: &Observed, steps: &mut Vec<S
     }
 }
 
-/// Why a container has to be replaced, if it has to: the fields that differ, or where all that can
-/// be compared is right, that what it was created from has changed.
+/// What an engine lets people change on a container that is there (`docker update`, `docker network
+/// connect`); all else is as it was created.
+const CHANGEABLE: [&str; 6] = ["memory", "swap", "cpus", "pids", "restart", "networks"];
+
+/// Why a container has to be replaced, if it has to. The hash of what it was created from decides;
+/// a container without ours was started by Compose from a rendered file, and what it shows decides.
 fn change(container: &Container, live: &LiveContainer) -> Option<String> {
-    let differing: Vec<Mismatch> =
-        compare(container, &live.live).into_iter().filter(|field| field.differs).collect();
+    let hash = live.labels.get(label::CONFIG_HASH);
+    let same = hash.is_some_and(|hash| hash == config_hash(container).as_str());
+    let decides = |field: &Mismatch| field.differs && (!same || CHANGEABLE.contains(&field.id));
+    let differing: Vec<String> = compare(container, &live.live)
+        .into_iter()
+        .filter(decides)
+        .map(|field| format!("{} is {} and should be {}", field.id, field.found, field.promised))
+        .collect();
     if !differing.is_empty() {
-        let words: Vec<String> = differing
-            .iter()
-            .map(|field| format!("{} is {} and should be {}", field.id, field.found, field.promised))
-            .collect();
-        return Some(words.join("; "));
+        return Some(differing.join("; "));
     }
-    // A container without our hash was started by Compose from a rendered file: what it shows decides.
-    let hash = live.labels.get(label::CONFIG_HASH)?;
-    (hash != config_hash(container).as_str()).then(|| "its configuration has changed".to_owned())
+    (hash.is_some() && !same).then(|| "its configuration has changed".to_owned())
 }
 
 fn removal_of(live: &LiveContainer, cause: &str) -> Vec<Step> {

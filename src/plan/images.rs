@@ -71,10 +71,10 @@ pub fn bridge_step(
         .part("log-dir", stack.logs.mount.as_bytes())
         .finish();
     let args = BTreeMap::from([
-        ("BASE".to_owned(), base.id.clone()),
-        ("COMMAND".to_owned(), command),
-        ("USER".to_owned(), base.user.clone()),
-        ("LOG_DIR".to_owned(), stack.logs.mount.clone()),
+        ("base".to_owned(), base.id.clone()),
+        ("command".to_owned(), command),
+        ("user".to_owned(), base.user.clone()),
+        ("log_dir".to_owned(), stack.logs.mount.clone()),
     ]);
     build_step(&stack.bridge.image, from.clone(), input, args, observed)
 }

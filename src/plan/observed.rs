@@ -206,8 +206,8 @@ pub struct Live {
     pub restart: String,
     /// `HostConfig.LogConfig.Type`.
     pub log_driver: String,
-    /// `HostConfig.LogConfig.Config`.
-    pub log_options: BTreeMap<String, String>,
+    /// `HostConfig.LogConfig.Config`; `None` where the engine does not show it, as Podman.
+    pub log_options: Option<BTreeMap<String, String>>,
     /// How many devices of the host it was given.
     pub devices: usize,
 }

@@ -25,6 +25,8 @@ pub enum PlanProblem {
         port: u16,
         /// The setting that chose it.
         setting: &'static str,
+        /// The container's port that it leads to.
+        container: u16,
         /// Who holds it: a project's container, or a process.
         holder: String,
         /// A port that is free.
@@ -56,6 +58,10 @@ impl PlanProblem {
                 "publish on 127.0.0.1 and put a proxy with TLS and authentication in front, or accept it by name: --insecure".into()
             }
             Self::FolderOnRemote(_) => "use a named volume: remove `logs.folder`".into(),
+            Self::PortTaken { setting: setting @ "app.ports", container, free, .. } => {
+                let free = free.map_or_else(|| "PORT".to_owned(), |free| free.to_string());
+                format!("stop what holds it, or publish another: `{setting}` with `{free}: {container}`")
+            }
             Self::PortTaken { setting, free: Some(free), .. } => {
                 format!("stop what holds it, or choose a free one: --set {setting}={free}")
             }
@@ -160,8 +166,12 @@ impl Diagnostic for PlanError {
     }
 
     fn hint(&self) -> Option<String> {
-        let mut hints: Vec<String> = self.problems.iter().map(PlanProblem::hint).collect();
-        hints.dedup();
+        let mut hints: Vec<String> = Vec::new();
+        for hint in self.problems.iter().map(PlanProblem::hint) {
+            if !hints.contains(&hint) {
+                hints.push(hint);
+            }
+        }
         Some(hints.join("\n"))
     }
 }

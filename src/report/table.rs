@@ -4,14 +4,15 @@ use std::fmt::Write as _;
 
 use comfy_table::{ContentArrangement, Table, presets};
 
+use super::terminal::Style;
 use crate::verify::{Outcome, Report};
 
 /// Rows under a head, without lines, columns as wide as they must be.
 #[must_use]
-pub fn plain_table(head: &[&str], rows: &[Vec<String>], width: Option<u16>) -> String {
+pub fn plain_table(head: &[&str], rows: &[Vec<String>], style: Style) -> String {
     let mut table = Table::new();
     table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic).set_header(head);
-    table.set_width(width.unwrap_or(u16::MAX));
+    table.set_width(style.width.unwrap_or(u16::MAX));
     for row in rows {
         table.add_row(row);
     }
@@ -29,7 +30,7 @@ pub fn plain_table(head: &[&str], rows: &[Vec<String>], width: Option<u16>) -> S
 
 /// A verification: one line a check, what deviates, and the sum.
 #[must_use]
-pub fn report_table(report: &Report, colour: bool, width: Option<u16>) -> String {
+pub fn report_table(report: &Report, style: Style) -> String {
     let rows: Vec<Vec<String>> = report
         .checks
         .iter()
@@ -43,7 +44,7 @@ pub fn report_table(report: &Report, colour: bool, width: Option<u16>) -> String
         if any_fix { &["CHECK", "RESULT", "EVIDENCE", "FIX"] } else { &["CHECK", "RESULT", "EVIDENCE"] };
     let rows: Vec<Vec<String>> =
         rows.into_iter().map(|row| row.into_iter().take(head.len()).collect()).collect();
-    let mut text = coloured(&plain_table(head, &rows, width), colour);
+    let mut text = coloured(&plain_table(head, &rows, style), style.colour);
     for deviation in &report.deviations {
         // Writing to a string cannot fail.
         let _ = writeln!(text, "deviation {}: {}", deviation.id, deviation.what);

@@ -19,6 +19,8 @@ pub enum Format {
     Human,
     /// A program: one JSON document on standard output.
     Json,
+    /// The same document as YAML.
+    Yaml,
 }
 
 /// How much is said.
@@ -44,6 +46,8 @@ pub struct Style {
     pub colour: bool,
     /// Whether standard error is a terminal that lines can be redrawn on.
     pub terminal: bool,
+    /// How many columns standard output has, where it is a terminal.
+    pub width: Option<u16>,
 }
 
 impl Style {
@@ -59,6 +63,7 @@ impl Style {
                 && env.get("NO_COLOR").is_none()
                 && !dumb,
             terminal: std::io::stderr().is_terminal() && !dumb,
+            width: terminal_size::terminal_size_of(std::io::stdout()).map(|(width, _)| width.0),
         }
     }
 }
@@ -100,8 +105,11 @@ impl Reporter {
 
     /// Data for a program; nothing where the output is for a person.
     pub fn json(&self, value: &Value) {
-        if self.style.format == Format::Json {
-            self.write_out(&format!("{value:#}\n"));
+        match self.style.format {
+            Format::Human => {}
+            Format::Json => self.write_out(&format!("{value:#}\n")),
+            // What is a JSON value is a YAML value.
+            Format::Yaml => self.write_out(&serde_yaml::to_string(value).unwrap_or_default()),
         }
     }
 

@@ -8,6 +8,7 @@ mod clashes;
 mod compose;
 mod contexts;
 mod docker;
+mod dockerfile;
 mod down;
 mod failures;
 mod foreign;

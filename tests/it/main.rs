@@ -7,3 +7,5 @@ mod bridge;
 mod config;
 #[cfg(feature = "orchestrator")]
 mod orchestrator;
+#[cfg(feature = "cli")]
+mod plan;

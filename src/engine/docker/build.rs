@@ -11,8 +11,8 @@ use tokio::sync::mpsc;
 
 use super::Docker;
 use crate::engine::context::{BuildContext, ContextError};
+use crate::engine::dockerfile::program_context;
 use crate::engine::error::{EngineError, reason};
-use crate::engine::inputs::program_context;
 use crate::engine::programs::Programs;
 use crate::model::{ImageRef, label};
 use crate::plan::{BuildFrom, Event, Events, ImageBuild};
@@ -127,10 +127,10 @@ impl Write for Sender {
 /// Build arguments for a Dockerfile that takes them; ours of one stage is filled in beforehand.
 fn build_args(build: &ImageBuild) -> HashMap<String, String> {
     let names = [
-        ("BASE", "ORCHESTRATOR_IMAGE"),
-        ("COMMAND", "MCP_COMMAND"),
-        ("USER", "MCP_USER"),
-        ("LOG_DIR", "LOG_DIR"),
+        ("base", "ORCHESTRATOR_IMAGE"),
+        ("command", "MCP_COMMAND"),
+        ("user", "MCP_USER"),
+        ("log_dir", "LOG_DIR"),
     ];
     let of_context = matches!(build.from, BuildFrom::Context { .. });
     let args = names.into_iter().filter(|_| of_context);
@@ -145,8 +145,21 @@ fn image_labels(build: &ImageBuild) -> HashMap<String, String> {
             (label::PROGRAM, program.to_owned()),
             ("org.opencontainers.image.title", program.to_owned()),
             ("org.opencontainers.image.version", env!("CARGO_PKG_VERSION").to_owned()),
+            ("org.opencontainers.image.revision", REVISION.to_owned()),
+            ("org.opencontainers.image.source", SOURCE.to_owned()),
             ("org.opencontainers.image.licenses", env!("CARGO_PKG_LICENSE").to_owned()),
         ]);
     }
-    labels.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
+    let known = labels.into_iter().filter(|(_, value)| !value.is_empty());
+    known.map(|(key, value)| (key.to_owned(), value)).collect()
 }
+
+/// The commit and the repository that this program was built from, where its build said so.
+pub(in crate::engine) const REVISION: &str = match option_env!("MCPO_REVISION") {
+    Some(revision) => revision,
+    None => "",
+};
+const SOURCE: &str = match option_env!("MCPO_SOURCE") {
+    Some(source) => source,
+    None => env!("CARGO_PKG_REPOSITORY"),
+};

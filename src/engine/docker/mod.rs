@@ -18,6 +18,8 @@ use bollard::query_parameters::{
 use bollard::{API_DEFAULT_VERSION, Docker as Bollard};
 use futures_util::{Stream, StreamExt};
 
+pub(super) use build::REVISION;
+
 pub use attach::{Attached, ExecOutput, StderrTail};
 
 use super::endpoint::Endpoint;

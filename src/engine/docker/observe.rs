@@ -260,7 +260,7 @@ fn confinement(host: HostConfig) -> Live {
             _ => "no".to_owned(),
         },
         log_driver: log.typ.unwrap_or_default(),
-        log_options: log.config.unwrap_or_default().into_iter().collect(),
+        log_options: log.config.map(|options| options.into_iter().collect()),
         devices: host.devices.map_or(0, |devices| devices.len()),
         ..Live::default()
     }

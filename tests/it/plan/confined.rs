@@ -1,0 +1,178 @@
+//! What every container is confined to, and where that is weaker than it could be.
+
+use std::collections::BTreeSet;
+
+use mcpo_deploy::config::Stack;
+use mcpo_deploy::model::{Cpus, User, label};
+use mcpo_deploy::plan::{
+    Container, Images, MountSource, Profile, Restart, Service, config_hash, desired, deviations,
+};
+
+use super::rig::{desired_on, machine, observed, stack};
+
+const FULL: &[(&str, &str)] = &[("app.image", "shop/web"), ("app.ports", "{8080: 80}")];
+
+/// Every container of a description, the one for verifications last.
+fn containers(stack: &Stack) -> Vec<Container> {
+    let profile = if stack.app.is_some() { Profile::FullStack } else { Profile::Bridge };
+    let desired = desired_on(stack, profile, &observed(stack)).expect("a desired state");
+    desired.containers.into_iter().chain([desired.stdio]).collect()
+}
+
+#[test]
+fn every_container_is_hardened_alike() {
+    for container in containers(&stack(FULL)) {
+        let name = &container.name;
+        assert!(container.read_only && container.no_new_privileges, "{name}");
+        assert_eq!(container.cap_add, BTreeSet::new(), "{name}");
+        assert_eq!(container.seccomp, None, "{name}");
+        assert_eq!(container.user, User::NONROOT, "{name}");
+        assert!(container.memory.is_some() && container.cpus.is_some() && container.pids.is_some(), "{name}");
+        assert!(container.tmpfs.values().all(|options| options.contains("noexec,nosuid,nodev")), "{name}");
+        assert!(container.ports.iter().all(|port| port.address.is_loopback()), "{name}");
+        assert_eq!(container.network, "demo_mcp", "{name}");
+        assert!(!container.labels.contains_key(label::COMPOSE_CONFIG_HASH), "the engine adds it: {name}");
+    }
+}
+
+#[test]
+fn a_whole_description_has_one_desired_state() {
+    let settings = [
+        ("orchestrator.environment.OPENAI_API_KEY", "sk-SECRET"),
+        ("app.image", "shop/web"),
+        ("app.command", "[serve, --all]"),
+        ("app.environment.TOKEN", "SECRET"),
+        ("app.ports", "{8080: 80}"),
+    ];
+    let shown = format!("{:#?}", containers(&stack(&settings)));
+    assert!(!shown.contains("SECRET"), "{shown}");
+    insta::assert_snapshot!(shown);
+}
+
+#[test]
+fn cpus_are_lowered_to_what_the_engine_has_and_it_is_said() {
+    let stack = stack(&[("hardening.cpus", "16")]);
+    let desired = desired(&stack, Profile::Bridge, &machine(), Images::default()).expect("a desired state");
+    assert_eq!(desired.containers[0].cpus, Some(Cpus::whole(4)));
+    assert_eq!(desired.notes, ["cpus lowered from 16 to 4: the engine has no more"]);
+}
+
+#[test]
+fn the_user_is_the_one_asked_for_else_the_images_own_else_nobody_in_particular() {
+    let of = |settings: &[(&str, &str)], image_user: &str| {
+        let stack = stack(settings);
+        let mut engine = observed(&stack);
+        for facts in engine.images.values_mut() {
+            facts.user = image_user.to_owned();
+        }
+        desired_on(&stack, Profile::Bridge, &engine).expect("a desired state").containers[0].user
+    };
+    assert_eq!(of(&[("hardening.user", "7:8")], "1000:1000"), User { uid: 7, gid: 8 });
+    assert_eq!(of(&[], "1000:1000"), User { uid: 1000, gid: 1000 });
+    for root_or_unknown in ["", "0", "0:0", "root", "somebody"] {
+        assert_eq!(of(&[], root_or_unknown), User::NONROOT, "{root_or_unknown}");
+    }
+}
+
+#[test]
+fn each_user_has_a_log_volume_of_its_own_since_the_first_writer_owns_it() {
+    let volume = |settings: &[(&str, &str)]| match &containers(&stack(settings))[0].mounts[0].source {
+        MountSource::Volume(name) => name.clone(),
+        other @ MountSource::Folder(_) => panic!("{other:?}"),
+    };
+    assert_eq!(volume(&[]), "demo_mcp-logs");
+    assert_eq!(volume(&[("hardening.user", "1000:1000")]), "demo_mcp-logs-1000");
+}
+
+#[test]
+fn the_server_for_one_client_ends_with_it_and_the_services_come_back() {
+    for container in containers(&stack(FULL)) {
+        let for_one = container.service == Service::Orchestrator;
+        assert_eq!(container.restart == Restart::Never, for_one, "{}", container.name);
+        assert_eq!(container.interactive, for_one, "{}", container.name);
+        assert_eq!(container.ports.is_empty(), for_one, "{}", container.name);
+        let role = if for_one { label::ROLE_PROBE } else { label::ROLE_SERVICE };
+        assert_eq!(container.labels[label::ROLE], role);
+        assert_eq!(container.labels[label::COMPOSE_ONEOFF], if for_one { "True" } else { "False" });
+    }
+}
+
+#[test]
+fn without_a_network_only_the_bridge_keeps_one() {
+    let settings: Vec<_> = FULL.iter().copied().chain([("hardening.network", "none")]).collect();
+    let found: Vec<_> = containers(&stack(&settings))
+        .into_iter()
+        .map(|container| (container.service, container.network))
+        .collect();
+    let named = |service, network: &str| (service, network.to_owned());
+    assert_eq!(
+        found,
+        [
+            named(Service::Bridge, "demo_mcp"),
+            named(Service::App, "none"),
+            named(Service::Orchestrator, "none")
+        ]
+    );
+}
+
+#[test]
+fn variables_that_are_set_by_name_beat_the_env_files() {
+    let mut stack = stack(&[("orchestrator.environment.A", "named"), ("app.image", "x")]);
+    let file = stack.orchestrator.env_file.as_mut().expect("an env file");
+    file.variables =
+        [("A", "file"), ("B", "file")].map(|(key, value)| (key.to_owned(), value.to_owned().into())).into();
+    let containers = containers(&stack);
+    for container in [&containers[0], &containers[2]] {
+        let value = |key: &str| container.environment[key].expose();
+        assert_eq!((value("A"), value("B")), ("named", "file"), "{}", container.name);
+    }
+    // The application gets none of the server's keys, only where to find it.
+    let app: Vec<_> =
+        containers[1].environment.iter().map(|(key, value)| (key.as_str(), value.expose())).collect();
+    assert_eq!(app, [("MCP_ORCHESTRATOR_URL", "ws://mcp-bridge:8765")]);
+}
+
+#[test]
+fn a_hash_follows_every_field_and_nothing_else() {
+    let base = containers(&stack(FULL));
+    assert_eq!(
+        base.iter().map(config_hash).collect::<Vec<_>>(),
+        containers(&stack(FULL)).iter().map(config_hash).collect::<Vec<_>>()
+    );
+    for setting in [
+        ("hardening.memory", "3g"),
+        ("hardening.read_only", "false"),
+        ("orchestrator.environment.A", "1"),
+        ("logs.max_files", "9"),
+        ("bridge.max_connections", "7"),
+    ] {
+        let settings: Vec<_> = FULL.iter().copied().chain([setting]).collect();
+        assert_ne!(config_hash(&containers(&stack(&settings))[0]), config_hash(&base[0]), "{setting:?}");
+    }
+}
+
+#[test]
+fn what_is_weaker_than_the_strictest_reading_is_listed_by_name() {
+    let by_default: Vec<_> =
+        deviations(&stack(&[])).into_iter().map(|found| (found.id, found.asked)).collect();
+    assert_eq!(by_default, [("cis-5.15", false)]);
+    let weak = stack(&[
+        ("hardening.read_only", "false"),
+        ("hardening.user", "0:0"),
+        ("hardening.cap_add", "CHOWN"),
+        ("hardening.no_new_privileges", "false"),
+        ("hardening.seccomp", "unconfined"),
+        ("hardening.memory", "unlimited"),
+        ("hardening.cpus", "unlimited"),
+        ("hardening.pids", "unlimited"),
+        ("hardening.network", "lan"),
+        ("hardening.accept_unenforced", "swap,pids"),
+        ("bridge.address", "0.0.0.0"),
+        ("bridge.insecure", "true"),
+    ]);
+    let told: Vec<String> = deviations(&weak)
+        .into_iter()
+        .map(|found| format!("{} ({}): {}", found.id, found.asked, found.what))
+        .collect();
+    insta::assert_snapshot!(told.join("\n"));
+}
