@@ -130,6 +130,11 @@ pub(super) fn is_not_found(error: &Bollard) -> bool {
     matches!(error, Bollard::DockerResponseServerError { status_code: 404, .. })
 }
 
+/// Whether the engine says that a name is taken.
+pub(super) fn is_conflict(error: &Bollard) -> bool {
+    matches!(error, Bollard::DockerResponseServerError { status_code: 409, .. })
+}
+
 /// Whether the engine says that it is so already.
 pub(super) fn is_not_modified(error: &Bollard) -> bool {
     matches!(error, Bollard::DockerResponseServerError { status_code: 304, .. })

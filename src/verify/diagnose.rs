@@ -1,5 +1,6 @@
 //! Why a container ended or fails, from what it left behind. Pure.
 
+use crate::model::User;
 use crate::plan::State;
 
 /// A likely cause and what to do about it.
@@ -11,12 +12,10 @@ pub struct Diagnosis {
     pub fix: String,
 }
 
-/// Mount options of a folder in memory that the container's user can write.
-const MEMORY: &str = "size=64m,mode=1777";
-
-/// Looks at how a container ended and at the last lines that it wrote.
+/// Looks at how a container ended that ran as `user`, and at the last lines that it wrote.
 #[must_use]
-pub fn diagnose(state: &State, log: &[String]) -> Option<Diagnosis> {
+pub fn diagnose(state: &State, log: &[String], user: User) -> Option<Diagnosis> {
+    let User { uid, gid } = user;
     let said = |cause: &str, fix: &str| Some(Diagnosis { cause: cause.to_owned(), fix: fix.to_owned() });
     if state.oom_killed {
         return said("the kernel ended it for want of memory", "raise hardening.memory");
@@ -27,9 +26,9 @@ pub fn diagnose(state: &State, log: &[String]) -> Option<Diagnosis> {
                 path.rsplit_once('/').map_or("/", |(folder, _)| if folder.is_empty() { "/" } else { folder });
             return Some(Diagnosis {
                 cause: format!("it writes to {path}, and the root file system is read-only"),
-                // Without a mode it takes the folder's, which may be root's alone.
+                // A folder of the image's keeps its mode under the memory, so an owner is needed.
                 fix: format!(
-                    "give it memory there: `hardening: {{tmpfs: {{/tmp: \"{MEMORY}\", {folder}: \"{MEMORY}\"}}}}`"
+                    "give it memory there: `hardening: {{tmpfs: {{/tmp: \"size=64m,mode=1777\", {folder}: \"size=64m,uid={uid},gid={gid}\"}}}}`"
                 ),
             });
         }
@@ -99,7 +98,7 @@ mod tests {
 
     fn of(exit_code: i64, log: &[&str]) -> Option<Diagnosis> {
         let state = State { exit_code, ..State::default() };
-        diagnose(&state, &log.iter().map(|&line| line.to_owned()).collect::<Vec<_>>())
+        diagnose(&state, &log.iter().map(|&line| line.to_owned()).collect::<Vec<_>>(), User::NONROOT)
     }
 
     #[test]
@@ -109,7 +108,7 @@ mod tests {
             "Error: EROFS: read-only file system, mkdir '/home/app/.config'",
         ] {
             let found = of(1, &["Traceback", line]).expect("a diagnosis");
-            assert!(found.fix.contains("/home/app: \"size=64m,mode=1777\""), "{found:?}");
+            assert!(found.fix.contains("/home/app: \"size=64m,uid=65532,gid=65532\""), "{found:?}");
         }
     }
 
@@ -127,6 +126,6 @@ mod tests {
         }
         assert_eq!(of(1, &["something else"]), None);
         let oom = State { oom_killed: true, exit_code: 137, ..State::default() };
-        assert!(diagnose(&oom, &[]).expect("a diagnosis").fix.contains("memory"));
+        assert!(diagnose(&oom, &[], User::NONROOT).expect("a diagnosis").fix.contains("memory"));
     }
 }

@@ -99,7 +99,7 @@ pub async fn await_ready(
             let ended = !state.running && !matches!(state.status.as_str(), "created" | "restarting");
             let restarted = state.restarts > *restarts_before.get_or_insert(state.restarts);
             if ended || restarted || begun.elapsed() > PATIENCE {
-                return Err(failure(docker, &container.name, state, begun.elapsed()).await.into());
+                return Err(failure(docker, container, state, begun.elapsed()).await.into());
             }
             let settled = !just_now || begun.elapsed() >= SETTLED;
             if container.service != Service::Bridge && state.running && settled {
@@ -128,12 +128,13 @@ async fn answers(docker: &Docker, container: &Container, reach: Reach, look: boo
     }
 }
 
-async fn failure(docker: &Docker, name: &str, state: State, waited: Duration) -> ServiceFailure {
+async fn failure(docker: &Docker, container: &Container, state: State, waited: Duration) -> ServiceFailure {
+    let name = &container.name;
     let log: Vec<String> = docker
         .logs(name, Some(LOG_LINES), false)
         .filter_map(|line| async { Some(line.ok()?.text.trim_end().to_owned()) })
         .collect()
         .await;
-    let diagnosis = diagnose(&state, &log);
-    ServiceFailure { name: name.to_owned(), state, log, diagnosis, waited }
+    let diagnosis = diagnose(&state, &log, container.user);
+    ServiceFailure { name: name.clone(), state, log, diagnosis, waited }
 }

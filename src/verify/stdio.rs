@@ -11,6 +11,7 @@ use super::diagnose::{Diagnosis, diagnose};
 use super::report::Check;
 use crate::engine::{Docker, EngineError, StderrTail};
 use crate::mcp::{CallError, Client, ConnectError, Dialect, Patience, StdioLines};
+use crate::model::User;
 use crate::plan::{Container, Live, LiveContainer, State};
 
 /// What the fresh container showed.
@@ -54,7 +55,7 @@ pub(super) async fn stdio(
         }
         (Ok(_), Err(error)) => Seen { check: Check::fail("stdio", error.to_string()), live, tool: None },
         (Err(Fault { evidence, fix }), _) => {
-            let fix = fix.or_else(|| why_it_ended(state, &said, &evidence));
+            let fix = fix.or_else(|| why_it_ended(state, &said, &evidence, container.user));
             let evidence = match said.last() {
                 Some(line) => format!("{evidence}; it said: {line}"),
                 None => evidence,
@@ -70,10 +71,10 @@ pub(super) async fn stdio(
 
 /// What to do about a server that ended, by what it left behind. One that runs may have complained
 /// of something else, so that nothing follows from its words.
-fn why_it_ended(state: Option<State>, said: &[String], evidence: &str) -> Option<String> {
+fn why_it_ended(state: Option<State>, said: &[String], evidence: &str, user: User) -> Option<String> {
     let state = state.filter(|state| !state.running)?;
     let log: Vec<String> = [evidence.to_owned()].into_iter().chain(said.iter().cloned()).collect();
-    diagnose(&state, &log).map(|Diagnosis { cause, fix }| format!("{cause}: {fix}"))
+    diagnose(&state, &log, user).map(|Diagnosis { cause, fix }| format!("{cause}: {fix}"))
 }
 
 /// The containers that one verification starts: a server that ends over a dialect that it does not

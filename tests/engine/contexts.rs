@@ -37,6 +37,8 @@ fn a_context_of_the_user_s_is_built_and_rebuilt_only_when_it_changes() {
     let first = inspect("image", &image).expect("an image")["Id"].clone();
     assert_eq!(super::docker::container(&rig.bridge())["Config"]["User"], "1234:1234");
 
+    rig.owns_image(first.as_str().expect("an id"));
+
     // What is left out decides nothing.
     rig.write("server/key.secret", "something else");
     let again = rig.up();

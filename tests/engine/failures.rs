@@ -3,7 +3,9 @@
 use super::docker::{container, docker, id_of, inspect};
 use super::rig::Rig;
 
-const FIXTURE: &str = "FROM scratch\nCOPY contained-fixture /app\nENTRYPOINT [\"/app\"]\n";
+/// A program with a home, as a Python image has one.
+const FIXTURE: &str =
+    "FROM scratch\nCOPY passwd /home/app/\nCOPY contained-fixture /app\nENTRYPOINT [\"/app\"]\n";
 
 #[test]
 fn an_application_that_dies_at_its_start_is_told_with_its_last_lines() {
@@ -39,7 +41,8 @@ fn an_application_that_writes_where_it_may_not_is_told_the_tmpfs_that_mends_it()
     describe("");
     let failed = rig.run(&["up", "full-stack"]).ended(1);
     assert!(failed.err.contains("it writes to /home/app/.config"), "{}", failed.err);
-    let fix = "hardening: {tmpfs: {/tmp: \"size=64m\", /home/app: \"size=64m\"}}";
+    let fix =
+        "hardening: {tmpfs: {/tmp: \"size=64m,mode=1777\", /home/app: \"size=64m,uid=65532,gid=65532\"}}";
     assert!(failed.err.contains(fix), "{}", failed.err);
     // The advice works as it stands.
     describe(&format!("{fix}\n"));
@@ -52,7 +55,7 @@ fn a_server_that_dies_at_its_start_fails_the_verification_with_its_words() {
     let mut rig = Rig::new("server-dies");
     let server = rig.image(
         "server",
-        "FROM scratch\nCOPY contained-fixture /server\nENTRYPOINT [\"/server\", \"config\", \"/home/app/.config\"]\n",
+        "FROM scratch\nCOPY passwd /home/app/\nCOPY contained-fixture /server\nENTRYPOINT [\"/server\", \"config\", \"/home/app/.config\"]\n",
     );
     rig.use_image(&server, "status");
     let failed = rig.run(&["up", "--format", "json"]).ended(1).json();

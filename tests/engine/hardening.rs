@@ -137,7 +137,7 @@ fn the_kernel_says_of_the_running_process_what_was_promised() {
 
 #[test]
 fn a_verification_speaks_with_a_container_that_is_hardened_too() {
-    let rig = Rig::new("probe");
+    let rig = Rig::new("verifies");
     rig.up();
     let mut verify = rig.start(&["verify", "--quiet"]);
     let mut seen = None;

@@ -166,7 +166,7 @@ impl Rig {
     #[track_caller]
     pub(crate) fn probes(&self) -> Vec<String> {
         let containers = docker::labelled("container", &self.project);
-        containers.into_iter().filter(|name| name.contains("-probe")).collect()
+        containers.into_iter().filter(|name| name.contains("-mcp-orchestrator-probe-")).collect()
     }
 
     /// The bridge's answer over REST.

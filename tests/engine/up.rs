@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::PathBuf;
 
-use super::docker::{container, docker, id_of, inspect};
+use super::docker::{container, docker, id_of, inspect, until};
 use super::rig::Rig;
 
 /// The folder of a project's log volume on this machine.
@@ -112,6 +112,39 @@ fn two_folders_live_side_by_side() {
 }
 
 #[test]
+fn two_ups_of_one_project_at_once_leave_one_deployment() {
+    let rig = Rig::new("twice");
+    std::thread::scope(|scope| {
+        for run in [(); 3].map(|()| scope.spawn(|| rig.run(&["up"]))) {
+            run.join().expect("a run");
+        }
+    });
+    // Whoever came too late may have failed; what is there in the end is right.
+    rig.up();
+    let only = [rig.bridge(), format!("{}_mcp", rig.project), format!("{}_mcp-logs", rig.project)];
+    assert_eq!(rig.what_there_is(), only);
+    rig.run(&["verify"]).ok();
+}
+
+#[test]
+fn networks_of_the_same_name_that_an_old_engine_allows_are_all_removed() {
+    let rig = Rig::new("networks");
+    let name = format!("{}_mcp", rig.project);
+    let create = || {
+        // The CLI asks the engine to refuse a second one; the API does not.
+        let body =
+            format!(r#"{{"Name": "{name}", "Labels": {{"io.mcpo-deploy.project": "{}"}}}}"#, rig.project);
+        let mut curl = std::process::Command::new("curl");
+        curl.args(["-sS", "--unix-socket", "/var/run/docker.sock", "-H", "Content-Type: application/json"]);
+        super::docker::run(curl.args(["-d", &body, "http://docker/v1.41/networks/create"]), "").ok();
+    };
+    create();
+    create();
+    rig.run(&["down"]).ok();
+    assert_eq!(rig.what_there_is(), Vec::<String>::new());
+}
+
+#[test]
 fn a_container_that_was_stopped_is_started_and_not_replaced() {
     let rig = Rig::new("stopped");
     rig.up();
@@ -120,6 +153,24 @@ fn a_container_that_was_stopped_is_started_and_not_replaced() {
     rig.up();
     let bridge = container(&rig.bridge());
     assert_eq!((bridge["Id"].as_str(), &bridge["State"]["Running"]), (Some(&*id), &true.into()));
+}
+
+#[test]
+fn a_service_that_crashed_once_and_came_back_is_fine() {
+    let rig = Rig::new("crashed");
+    rig.up();
+    let id = id_of(&rig.bridge());
+    let pid = container(&id)["State"]["Pid"].as_i64().expect("a process");
+    let killed = std::process::Command::new("kill").args(["-KILL", &pid.to_string()]).status();
+    assert!(killed.expect("kill").success());
+    until("the engine started it again", || {
+        let bridge = container(&id);
+        bridge["RestartCount"] == 1 && bridge["State"]["Running"] == true
+    });
+    let again = rig.up();
+    assert!(again.out.starts_with("nothing to do"), "{}", again.all());
+    assert_eq!(id_of(&rig.bridge()), id);
+    rig.run(&["verify"]).ok();
 }
 
 #[test]

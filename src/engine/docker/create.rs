@@ -6,10 +6,10 @@ use bollard::models::{
     ContainerCreateBody, EndpointSettings, HostConfig, HostConfigLogConfig, NetworkCreateRequest,
     NetworkingConfig, PortBinding, PortMap, RestartPolicy, RestartPolicyNameEnum, VolumeCreateRequest,
 };
-use bollard::query_parameters::CreateContainerOptionsBuilder;
+use bollard::query_parameters::{CreateContainerOptionsBuilder, ListNetworksOptionsBuilder};
 
 use super::Docker;
-use crate::engine::error::EngineError;
+use crate::engine::error::{self, EngineError};
 use crate::model::{Bytes, Cpus, ProjectName, label};
 use crate::plan::{Container, MountSource, Network, Restart, Volume, config_hash};
 
@@ -19,7 +19,19 @@ impl Docker {
         let options = CreateContainerOptionsBuilder::default().name(name).build();
         let image = self.image_reference(container).await?;
         let created = self.api.create_container(Some(options), body(container, image)).await;
+        if created.as_ref().is_err_and(error::is_conflict) && self.is_made_from(container, name).await? {
+            return Ok(Vec::new());
+        }
         Ok(created.map_err(EngineError::failed(format!("create container {name}")))?.warnings)
+    }
+
+    /// Whether the container of that name is just what was to be created: a request that an
+    /// interruption cut short goes on in the engine, and may be done later than the next plan is made.
+    async fn is_made_from(&self, container: &Container, name: &str) -> Result<bool, EngineError> {
+        let Some(found) = self.container(name).await? else { return Ok(false) };
+        let same = |label: &str, value: &str| found.labels.get(label).is_some_and(|found| found == value);
+        let project = container.labels.get(label::PROJECT).map(String::as_str).unwrap_or_default();
+        Ok(same(label::PROJECT, project) && same(label::CONFIG_HASH, config_hash(container).as_str()))
     }
 
     /// An image's name, which people read, as long as it means the image that was planned; its id
@@ -41,8 +53,28 @@ impl Docker {
             labels: Some(owned(&network.project, label::COMPOSE_NETWORK, &network.key)),
             ..NetworkCreateRequest::default()
         };
-        let created = self.api.create_network(request).await;
-        created.map(drop).map_err(EngineError::failed(format!("create network {}", network.name)))
+        let failed = || EngineError::failed(format!("create network {}", network.name));
+        let made = self.api.create_network(request).await.map_err(failed())?.id;
+        // Before API 1.44 the engine makes a second one of the same name, and then refuses to start
+        // a container on either: of those that were made at the same time the first one stays.
+        let first = self.networks_named(&network.name).await?.into_iter().next();
+        if first.is_some_and(|first| first != made) {
+            self.remove_network(&made).await?;
+        }
+        Ok(())
+    }
+
+    /// The ids of the networks of that very name, the oldest first.
+    pub(super) async fn networks_named(&self, name: &str) -> Result<Vec<String>, EngineError> {
+        // The engine takes a part of a name for a match too.
+        let filters = HashMap::from([("name", vec![name])]);
+        let options = ListNetworksOptionsBuilder::default().filters(&filters).build();
+        let listed = self.api.list_networks(Some(options)).await;
+        let listed = listed.map_err(EngineError::failed("list networks"))?;
+        let same = listed.into_iter().filter(|network| network.name.as_deref() == Some(name));
+        let mut found: Vec<_> = same.filter_map(|network| Some((network.created, network.id?))).collect();
+        found.sort();
+        Ok(found.into_iter().map(|(_, id)| id).collect())
     }
 
     /// Creates a named volume for a project.

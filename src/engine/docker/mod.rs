@@ -122,10 +122,15 @@ impl Docker {
 
     /// Creates a container that answers one verification; it is remembered until it is removed.
     pub async fn create_probe(&self, container: &Container, name: &str) -> Result<(), EngineError> {
+        self.remember_probe(name);
+        self.create(container, name).await.map(drop)
+    }
+
+    /// Remembers a container that an interruption must not leave behind.
+    fn remember_probe(&self, name: &str) {
         if let Ok(mut probes) = self.probes.lock() {
             probes.insert(name.to_owned());
         }
-        self.create(container, name).await.map(drop)
     }
 
     /// Ends and removes a container of [`Docker::create_probe`]'s.
@@ -160,9 +165,17 @@ impl Docker {
         Ok(())
     }
 
-    /// Removes a network; one that is gone is fine.
+    /// Removes a network by its name or id; one that is gone is fine. Of several of the same name
+    /// that an interruption left, each is removed.
     pub async fn remove_network(&self, name: &str) -> Result<(), EngineError> {
-        unless_gone(self.api.remove_network(name).await, format!("remove network {name}"))
+        let mut ids = self.networks_named(name).await?;
+        if ids.is_empty() {
+            ids.push(name.to_owned());
+        }
+        for id in ids {
+            unless_gone(self.api.remove_network(&id).await, format!("remove network {name}"))?;
+        }
+        Ok(())
     }
 
     /// Removes a volume and what is in it; one that is gone is fine.

@@ -3,7 +3,7 @@
 use std::io::Read;
 
 use bollard::models::ContainerCreateBody;
-use bollard::query_parameters::{CreateContainerOptions, DownloadFromContainerOptionsBuilder};
+use bollard::query_parameters::{CreateContainerOptionsBuilder, DownloadFromContainerOptionsBuilder};
 use futures_util::StreamExt;
 
 use super::Docker;
@@ -29,11 +29,15 @@ impl Docker {
             cmd: Some(vec!["-".to_owned()]),
             ..ContainerCreateBody::default()
         };
-        let created = self.api.create_container(None::<CreateContainerOptions>, body).await;
-        let id = created.map_err(EngineError::failed(format!("look into image {}", image.id)))?.id;
+        let short: String = image.id.trim_start_matches("sha256:").chars().take(12).collect();
+        let look = format!("mcpo-deploy-look-{}-{short}", std::process::id());
+        self.remember_probe(&look);
+        let options = CreateContainerOptionsBuilder::default().name(&look).build();
+        let created = self.api.create_container(Some(options), body).await;
+        created.map_err(EngineError::failed(format!("look into image {}", image.id)))?;
         let (passwd, groups) =
-            (self.text_of(&id, "/etc/passwd").await, self.text_of(&id, "/etc/group").await);
-        self.remove(&id, true).await?;
+            (self.text_of(&look, "/etc/passwd").await, self.text_of(&look, "/etc/group").await);
+        self.remove_probe(&look).await?;
         if let Some(user) = user_of(name, group, &passwd, &groups) {
             image.user = user.to_string();
         }
