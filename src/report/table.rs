@@ -113,7 +113,7 @@ mod tests {
     #[test]
     fn a_verification_is_a_line_a_check_with_its_fix_and_a_sum() {
         assert_eq!(
-            report_table(&report(), false, None),
+            report_table(&report(), Style::default()),
             "\
 CHECK   RESULT  EVIDENCE              FIX
 user    pass    user was looked at
@@ -128,12 +128,15 @@ deviation cis-5.15: restarts always
     #[test]
     fn where_nothing_failed_there_is_no_column_for_fixes() {
         let report = Report { checks: vec![check("user", Outcome::Pass, None)], deviations: Vec::new() };
-        assert!(report_table(&report, false, None).starts_with("CHECK  RESULT  EVIDENCE\n"));
+        assert!(report_table(&report, Style::default()).starts_with("CHECK  RESULT  EVIDENCE\n"));
     }
 
     #[test]
     fn colour_paints_the_result_and_changes_nothing_else() {
-        let (plain, painted) = (report_table(&report(), false, None), report_table(&report(), true, None));
+        let (plain, painted) = (
+            report_table(&report(), Style::default()),
+            report_table(&report(), Style { colour: true, ..Style::default() }),
+        );
         assert!(!plain.contains('\u{1b}'));
         for code in ["\u{1b}[32mpass\u{1b}[0m", "\u{1b}[31mfail\u{1b}[0m", "\u{1b}[33mskip\u{1b}[0m"] {
             assert_eq!(painted.matches(code).count(), 1, "{painted}");
@@ -145,7 +148,7 @@ deviation cis-5.15: restarts always
     #[test]
     fn a_narrow_terminal_wraps_cells_and_loses_nothing() {
         let rows = [vec!["a".to_owned(), "one two three four five six".to_owned()]];
-        let text = plain_table(&["K", "V"], &rows, Some(20));
+        let text = plain_table(&["K", "V"], &rows, Style { width: Some(20), ..Style::default() });
         assert!(text.lines().all(|line| line.chars().count() <= 20), "{text}");
         for word in ["one", "six"] {
             assert!(text.contains(word), "{text}");
