@@ -57,9 +57,11 @@ fn usage(error: &clap::Error) -> Exit {
 }
 
 async fn until_interrupted(global: &Global, verb: Verb) -> Exit {
+    // From here on, before the first request: a signal must not find its default, which says nothing.
+    let interruption = interrupted();
     let outcome = tokio::select! {
         outcome = run(global, verb) => outcome,
-        () = interrupted() => {
+        () = interruption => {
             global.reporter.cut_short(
                 "interrupted; what was created so far is still there: `mcpo-deploy up` continues, `mcpo-deploy down` removes it",
             );
@@ -99,19 +101,30 @@ async fn run(global: &Global, verb: Verb) -> Result<Exit, Failure> {
     }
 }
 
-/// Ctrl-C, or SIGTERM.
-async fn interrupted() {
-    #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
-            tokio::select! {
-                _ = tokio::signal::ctrl_c() => {}
-                _ = terminate.recv() => {}
-            }
-            return;
+/// Ctrl-C, or SIGTERM, from this call on and not only once it is waited for.
+#[cfg(unix)]
+fn interrupted() -> impl Future<Output = ()> {
+    use tokio::signal::unix::{Signal, SignalKind, signal};
+    async fn received(signal: Option<Signal>) {
+        match signal {
+            Some(mut signal) => drop(signal.recv().await),
+            // It cannot be listened to, and keeps its default.
+            None => std::future::pending().await,
         }
     }
+    let [interrupt, terminate] =
+        [SignalKind::interrupt(), SignalKind::terminate()].map(|kind| signal(kind).ok());
+    async {
+        tokio::select! {
+            () = received(interrupt) => {}
+            () = received(terminate) => {}
+        }
+    }
+}
+
+/// Ctrl-C.
+#[cfg(not(unix))]
+async fn interrupted() {
     let _ = tokio::signal::ctrl_c().await;
 }
 

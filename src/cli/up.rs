@@ -49,16 +49,23 @@ pub(super) async fn run(global: &Global, profile: Profile, dry_run: bool) -> Res
         await_ready(&session.docker, container, reach, just_now).await?;
     }
     let changed = images > 0 || !plan.is_empty();
-    let verified =
-        if changed { Some(verify(&session.docker, &session.stack, &desired, reach).await?) } else { None };
+    // Images alone have nothing that runs and could be spoken with.
+    let verified = if desired.containers.is_empty() || !changed {
+        None
+    } else {
+        Some(verify(&session.docker, &session.stack, &desired, reach).await?)
+    };
     let passed = verified.as_ref().is_none_or(crate::verify::Report::passed);
     match &verified {
         Some(report) => global.reporter.text(&report_table(report, global.reporter.style())),
+        None if changed => global.reporter.text("the images are built; nothing runs from them\n"),
         None => global
             .reporter
             .text("nothing to do: everything is as described (`mcpo-deploy verify` proves it)\n"),
     }
-    global.reporter.text(&reachable(&session, &desired));
+    if !desired.containers.is_empty() {
+        global.reporter.text(&reachable(&session, &desired));
+    }
     global.reporter.json(&json!({
         "project": session.stack.project.to_string(),
         "engine": deployment.observed.machine.engine,

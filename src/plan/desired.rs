@@ -218,6 +218,10 @@ pub fn desired(
         containers.push(context.app(app));
     }
     let stdio = context.stdio();
+    if profile == Profile::BuildOnly {
+        let project = stack.project.clone();
+        return Ok(Desired { project, network: None, volumes: Vec::new(), containers, stdio, notes });
+    }
     let mut volumes: Vec<Volume> = Vec::new();
     for mount in containers.iter().chain([&stdio]).flat_map(|container| &container.mounts) {
         if let MountSource::Volume(name) = &mount.source

@@ -153,7 +153,7 @@ impl Running {
         let output = ended.expect("in time").expect("the program");
         let text = |bytes| String::from_utf8(bytes).expect("UTF-8");
         Ran {
-            code: output.status.code().expect("a code"),
+            code: output.status.code().unwrap_or_else(|| panic!("{output:?}")),
             stdout: text(output.stdout),
             stderr: text(output.stderr),
         }
