@@ -6,7 +6,7 @@
 readonly ENGINE_DEADLINE=60
 
 engine_answers() { docker version --format '{{.Server.Version}}' >/dev/null 2>&1; }
-engine_refuses() { docker version 2>&1 | grep -q 'permission denied'; }
+engine_refuses() { [[ $(docker version 2>&1 || true) == *'permission denied'* ]]; }
 
 # ensure_engine SCRIPT [ARGUMENT]...: returns with an engine that answers, or runs the script anew
 # as a member of the group that may talk to it, or ends with the reason and what to do.
@@ -46,20 +46,19 @@ install_engine() {
 }
 
 start_engine() {
-  local log
-  log=$(system_path /var/log/dockerd.log)
+  local log=/var/log/dockerd.log
   have dockerd || [[ -x /usr/sbin/dockerd ]] || install_engine
   may_administrate || fail "$EXIT_NO_ENGINE" "the Docker engine is not running, and this script may not start it" \
     "as root: systemctl start docker (or, without systemd: dockerd &)"
   say "starting the Docker engine"
-  if [[ -d $(system_path /run/systemd/system) ]]; then
+  if [[ -d /run/systemd/system ]]; then
     as_root systemctl start docker || true
     wait_until "$ENGINE_DEADLINE" engine_speaks ||
       fail "$EXIT_NO_ENGINE" "the Docker engine did not start" "look at: journalctl -u docker"
     return
   fi
-  remove_stale_pid_file dockerd "$(system_path /var/run/docker.pid)"
-  remove_stale_pid_file containerd "$(system_path /var/run/docker/containerd/containerd.pid)"
+  remove_stale_pid_file dockerd /var/run/docker.pid
+  remove_stale_pid_file containerd /var/run/docker/containerd/containerd.pid
   # In a session of its own, so that the end of this script's terminal is not the engine's.
   # shellcheck disable=SC2016 # the inner shell expands these
   as_root sh -c 'PATH=$PATH:/usr/sbin:/sbin; setsid dockerd >>"$1" 2>&1 </dev/null &' sh "$log"

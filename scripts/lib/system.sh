@@ -3,9 +3,6 @@
 
 may_administrate() { ((EUID == 0)) || { have sudo && sudo -n true 2>/dev/null; }; }
 
-# A test puts a root of its own under the paths of the system.
-system_path() { printf '%s' "${MCPO_SYSTEM_ROOT:-}$1"; }
-
 as_root() {
   if ((EUID == 0)); then "$@"; else sudo -n -- "$@"; fi
 }

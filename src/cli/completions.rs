@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use clap::CommandFactory;
+use serde_json::json;
 
 use super::args::Cli;
 use super::error::CliError;
@@ -21,5 +22,6 @@ pub(super) fn man(global: &Global, folder: &Path) -> Result<Exit, Failure> {
     std::fs::create_dir_all(folder).map_err(failed)?;
     clap_mangen::generate_to(Cli::command(), folder).map_err(failed)?;
     global.reporter.text(&format!("wrote the manual pages to {}\n", folder.display()));
+    global.reporter.json(&json!({"folder": folder}));
     Ok(Exit::Done)
 }

@@ -27,18 +27,24 @@ impl Deployment {
         with_inputs: bool,
     ) -> Result<Self, Failure> {
         let observed = session.observe().await?;
-        let inputs = if with_inputs {
-            Some(session.inputs(profile, &observed.machine.architecture).await?.images)
-        } else {
-            None
-        };
-        if stands_in_for_ours(&session.stack, &observed) {
+        let mut found = Self { profile, observed, inputs: None };
+        if with_inputs {
+            found.read_inputs(session).await?;
+        }
+        if stands_in_for_ours(&session.stack, &found.observed) {
             session.reporter().note(&format!(
                 "the image {} was not built by mcpo-deploy and is used as it is; to have ours built, remove it or set orchestrator.image",
                 session.stack.orchestrator.image
             ));
         }
-        Ok(Self { profile, observed, inputs })
+        Ok(found)
+    }
+
+    /// Reads what images are built from, without which no step for an image is known.
+    pub(super) async fn read_inputs(&mut self, session: &Session<'_>) -> Result<(), Failure> {
+        let architecture = &self.observed.machine.architecture;
+        self.inputs = Some(session.inputs(self.profile, architecture).await?.images);
+        Ok(())
     }
 
     /// What should be, by what is known of the images now.

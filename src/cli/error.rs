@@ -8,6 +8,9 @@ use crate::diagnostic::{Diagnostic, Exit};
 /// What a verb could not do by itself.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum CliError {
+    /// Nothing has been created that could be asked about.
+    #[error("nothing of project {0} is there")]
+    Nothing(String),
     /// A service that does not exist.
     #[error("there is no service {name} in project {project}")]
     NoService { name: String, project: String, known: Vec<String> },
@@ -22,7 +25,7 @@ pub(super) enum CliError {
 impl Diagnostic for CliError {
     fn exit(&self) -> Exit {
         match self {
-            Self::NoService { .. } => Exit::BadInput,
+            Self::Nothing(_) | Self::NoService { .. } => Exit::BadInput,
             Self::Write { .. } => Exit::Failed,
             Self::Cut => Exit::Bug,
         }
@@ -30,9 +33,7 @@ impl Diagnostic for CliError {
 
     fn hint(&self) -> Option<String> {
         match self {
-            Self::NoService { known, .. } if known.is_empty() => {
-                Some("nothing runs; start it with `mcpo-deploy up`".into())
-            }
+            Self::Nothing(_) => Some("`mcpo-deploy up` brings it up".into()),
             Self::NoService { known, .. } => Some(format!("it has: {}", known.join(", "))),
             Self::Write { .. } => Some("choose a folder that you may write to".into()),
             Self::Cut => None,

@@ -24,13 +24,13 @@ pub(super) async fn run(
         .collect();
     let chosen: Vec<&(String, String)> =
         services.iter().filter(|(name, _)| service.is_none_or(|asked| asked == name)).collect();
-    if chosen.is_empty() {
-        return Err(CliError::NoService {
-            name: service.unwrap_or("any").to_owned(),
-            project: session.stack.project.to_string(),
-            known: services.into_iter().map(|(name, _)| name).collect(),
-        }
-        .into());
+    let project = session.stack.project.to_string();
+    if services.is_empty() {
+        return Err(CliError::Nothing(project).into());
+    }
+    if let (Some(name), true) = (service, chosen.is_empty()) {
+        let known = services.into_iter().map(|(name, _)| name).collect();
+        return Err(CliError::NoService { name: name.to_owned(), project, known }.into());
     }
     let streams = chosen.iter().map(|(service, container)| {
         let service = service.clone();

@@ -4,6 +4,7 @@ use std::fmt::Write;
 use std::path::Path;
 
 use clap::CommandFactory;
+use serde_json::json;
 
 use super::args::Cli;
 use super::error::CliError;
@@ -15,6 +16,7 @@ use crate::verify;
 pub(super) fn run(global: &Global, folder: &Path) -> Result<Exit, Failure> {
     write(folder).map_err(|source| CliError::Write { path: folder.to_path_buf(), source })?;
     global.reporter.text(&format!("wrote the reference to {}\n", folder.display()));
+    global.reporter.json(&json!({"folder": folder}));
     Ok(Exit::Done)
 }
 

@@ -10,9 +10,13 @@ use crate::report::{plain_table, plan_json};
 
 pub(super) async fn run(global: &Global) -> Result<Exit, Failure> {
     let session = global.open().await?;
-    let mut deployment = Deployment::look(&session, Profile::Bridge, true).await?;
+    let mut deployment = Deployment::look(&session, Profile::Bridge, false).await?;
     if deployment.observed.containers.iter().any(|live| live.service() == Some(Service::App.name())) {
         deployment.profile = Profile::FullStack;
+    }
+    // What is there is shown whatever stands in the way of `up`.
+    if let Err(error) = deployment.read_inputs(&session).await {
+        global.reporter.warning(&format!("`mcpo-deploy up` would fail: {error}"));
     }
     let planned = deployment.plan(&session, &deployment.desired(&session)?);
     let pending = deployment.image_plan(&session);

@@ -31,7 +31,7 @@ pub struct Written {
     pub done: Done,
 }
 
-/// A file that could not be written. Those before it, in the order of [`write`], were.
+/// A file that could not be written. Those before it, in the order of [`write()`], were.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot write {}", .path.display())]
 pub struct InitError {

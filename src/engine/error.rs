@@ -103,23 +103,25 @@ impl EngineError {
         if matches!(error, Bollard::SocketNotFoundError(_)) {
             return Self::NotRunning(endpoint, reason);
         }
-        match io_kind(error) {
+        match io_cause(error).map(io::Error::kind) {
             Some(io::ErrorKind::PermissionDenied) => Self::NotPermitted(endpoint, reason),
             Some(io::ErrorKind::ConnectionRefused | io::ErrorKind::NotFound) => {
                 Self::NotRunning(endpoint, reason)
             }
-            _ => Self::Unreachable(endpoint, reason),
+            Some(_) => Self::Unreachable(endpoint, reason),
+            None => Self::Unreachable(endpoint, Reason(not_an_engine(error, reason.0))),
         }
     }
 
     /// Whether the engine's disk is full.
     fn is_disk_full(&self) -> bool {
-        let text = match self {
-            Self::Failed { reason, .. } | Self::NoImage { reason, .. } => &reason.0,
-            Self::Build { message, .. } => message,
-            _ => return false,
-        };
-        text.contains("no space left on device")
+        // The engine says it in lower case, and programs of a build in the C library's words.
+        let full = |text: &str| text.to_lowercase().contains("no space left on device");
+        match self {
+            Self::Failed { reason, .. } | Self::NoImage { reason, .. } => full(&reason.0),
+            Self::Build { message, tail, .. } => full(message) || tail.iter().any(|line| full(line)),
+            _ => false,
+        }
     }
 }
 
@@ -140,6 +142,9 @@ pub(super) fn is_not_modified(error: &Bollard) -> bool {
 
 /// The engine's own words, without the library's.
 pub(super) fn reason(error: &Bollard) -> Reason {
+    if let Some(io) = io_cause(error) {
+        return Reason(io.to_string());
+    }
     let mut text = match error {
         Bollard::DockerResponseServerError { message, .. } => return Reason(message.trim().to_owned()),
         Bollard::DockerStreamError { error } => return Reason(error.trim().to_owned()),
@@ -157,15 +162,31 @@ pub(super) fn reason(error: &Bollard) -> Reason {
     Reason(text)
 }
 
-fn io_kind(error: &Bollard) -> Option<io::ErrorKind> {
+/// The first cause, where that is the operating system's.
+fn io_cause(error: &Bollard) -> Option<&io::Error> {
     let mut source: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    let mut found = None;
     while let Some(cause) = source {
-        if let Some(io) = cause.downcast_ref::<io::Error>() {
-            return Some(io.kind());
-        }
+        found = cause.downcast_ref::<io::Error>().or(found);
         source = cause.source();
     }
-    None
+    found
+}
+
+/// What is said of something that answers to the first question of all, and not as an engine does.
+fn not_an_engine(error: &Bollard, words: String) -> String {
+    const SHORT: usize = 120;
+    let answered = matches!(
+        error,
+        Bollard::DockerResponseServerError { .. }
+            | Bollard::JsonDataError { .. }
+            | Bollard::JsonSerdeError { .. }
+    );
+    if !answered {
+        return words;
+    }
+    let line: String = words.lines().next().unwrap_or_default().chars().take(SHORT).collect();
+    format!("what answers there is no Docker engine ({line})")
 }
 
 impl Diagnostic for EngineError {
@@ -185,10 +206,15 @@ impl Diagnostic for EngineError {
 
     fn hint(&self) -> Option<String> {
         if self.is_disk_full() {
-            return Some(
+            let mut hint =
                 "free room where the engine keeps its data: docker system df, then docker system prune"
-                    .into(),
-            );
+                    .to_owned();
+            if let Self::Build { tail, .. } = self
+                && let Some(lines) = build_hint(tail)
+            {
+                hint = format!("{hint}\n{lines}");
+            }
+            return Some(hint);
         }
         Some(match self {
             Self::NotRunning(..) => "start Docker (sudo systemctl start docker, or Docker Desktop), or set DOCKER_HOST".into(),

@@ -44,7 +44,7 @@ pub fn compare(container: &Container, live: &Live) -> Vec<Mismatch> {
     // Swap counts memory in: equal means that there is none.
     fields.add(
         "swap",
-        swap_in_words(memory, memory),
+        swap_in_words(memory, memory.filter(|_| container.no_swap)),
         swap_in_words(Some(live.memory), Some(live.memory_swap)),
     );
     fields.add("cpus", cpus_in_words(container.cpus.map(Cpus::as_i64)), cpus_in_words(Some(live.nano_cpus)));

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::limits::Limits;
 use super::observed::{ImageFacts, Machine};
 use super::op::{Network, Volume};
 use super::problem::{PlanError, PlanProblem};
@@ -111,8 +112,10 @@ pub struct Container {
     pub no_new_privileges: bool,
     /// The seccomp profile: `None` is the engine's default, else `unconfined` or the profile's JSON.
     pub seccomp: Option<String>,
-    /// Memory, and with it swap.
+    /// Memory.
     pub memory: Option<Bytes>,
+    /// There is no swap on top of limited memory; `false` only where the engine cannot limit it.
+    pub no_swap: bool,
     /// Processors.
     pub cpus: Option<Cpus>,
     /// Processes and threads.
@@ -232,7 +235,8 @@ pub fn desired(
 fn refusals(stack: &Stack, machine: &Machine) -> Vec<PlanProblem> {
     let mut problems = Vec::new();
     for protection in &machine.unenforced {
-        if !stack.hardening.accept_unenforced.contains(protection) && is_asked_for(stack, *protection) {
+        if !stack.hardening.accept_unenforced.contains(protection) && asked_for(&stack.hardening, *protection)
+        {
             problems.push(PlanProblem::Unenforced(*protection));
         }
     }
@@ -245,9 +249,9 @@ fn refusals(stack: &Stack, machine: &Machine) -> Vec<PlanProblem> {
     problems
 }
 
-fn is_asked_for(stack: &Stack, protection: config::Protection) -> bool {
+/// Whether a description asks for a protection.
+pub(super) fn asked_for(hardening: &config::Hardening, protection: config::Protection) -> bool {
     use config::Protection::{Cpus, Memory, Pids, Seccomp as Filter, Swap};
-    let hardening = &stack.hardening;
     match protection {
         Memory | Swap => hardening.memory.is_some(),
         Cpus => hardening.cpus.is_some(),
@@ -260,24 +264,18 @@ fn is_asked_for(stack: &Stack, protection: config::Protection) -> bool {
 struct Context<'a> {
     stack: &'a Stack,
     images: Images<'a>,
-    cpus: Option<Cpus>,
+    limits: Limits,
     user: User,
 }
 
 impl<'a> Context<'a> {
     fn new(stack: &'a Stack, machine: &Machine, images: Images<'a>, notes: &mut Vec<String>) -> Self {
-        let available = Cpus::whole(u64::from(machine.cpus));
-        let cpus = stack.hardening.cpus.map(|asked| {
-            if asked > available {
-                notes.push(format!("cpus lowered from {asked} to {available}: the engine has no more"));
-            }
-            asked.min(available)
-        });
+        let limits = Limits::of(&stack.hardening, machine, notes);
         // The bridge's image carries the orchestrator's user as a number, so it is asked first.
         let of_image =
             [images.bridge, images.orchestrator].into_iter().flatten().find_map(ImageFacts::nonroot);
         let user = stack.hardening.user.or(of_image).unwrap_or(User::NONROOT);
-        Self { stack, images, cpus, user }
+        Self { stack, images, limits, user }
     }
 
     fn network(&self) -> Option<Network> {
@@ -371,7 +369,7 @@ impl<'a> Context<'a> {
 
     /// What all containers have in common: the whole of the hardening.
     fn container(&self, service: Service, image: ImageRef) -> Container {
-        let hardening = &self.stack.hardening;
+        let (hardening, limits) = (&self.stack.hardening, &self.limits);
         Container {
             service,
             name: format!("{}-{}-1", self.stack.project, service.name()),
@@ -384,14 +382,11 @@ impl<'a> Context<'a> {
             tmpfs: hardening.tmpfs.iter().map(|(path, options)| (path.clone(), confined(options))).collect(),
             cap_add: hardening.cap_add.clone(),
             no_new_privileges: hardening.no_new_privileges,
-            seccomp: match &hardening.seccomp {
-                Seccomp::Default => None,
-                Seccomp::Profile { json, .. } => Some(json.clone()),
-                Seccomp::Unconfined => Some("unconfined".to_owned()),
-            },
-            memory: hardening.memory,
-            cpus: self.cpus,
-            pids: hardening.pids,
+            seccomp: limits.seccomp.clone(),
+            memory: limits.memory,
+            no_swap: limits.no_swap,
+            cpus: limits.cpus,
+            pids: limits.pids,
             init: false,
             mounts: Vec::new(),
             network: match &hardening.network {

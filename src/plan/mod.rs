@@ -8,6 +8,7 @@ mod diff;
 mod event;
 mod hash;
 mod images;
+mod limits;
 mod observed;
 mod op;
 mod problem;

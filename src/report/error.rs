@@ -50,3 +50,57 @@ fn causes(error: &dyn Diagnostic) -> Vec<String> {
     }
     causes
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::diagnostic::Exit;
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("{message}")]
+    struct Told {
+        message: &'static str,
+        hint: Option<&'static str>,
+        source: Option<Box<Told>>,
+    }
+
+    impl Diagnostic for Told {
+        fn exit(&self) -> Exit {
+            Exit::Failed
+        }
+
+        fn hint(&self) -> Option<String> {
+            self.hint.map(str::to_owned)
+        }
+    }
+
+    fn told(messages: &[&'static str], hint: Option<&'static str>) -> Told {
+        let mut error: Option<Box<Told>> = None;
+        for message in messages.iter().rev() {
+            error = Some(Box::new(Told { message, hint, source: error }));
+        }
+        *error.expect("a message")
+    }
+
+    #[test]
+    fn an_error_says_the_step_then_why_then_what_to_do() {
+        let error = told(&["cannot start x", "refused", "no room"], Some("make room\nthen again"));
+        assert_eq!(
+            error_text(&error),
+            "error: cannot start x\n  caused by: refused\n  caused by: no room\n\nhint: make room\n      then again\n"
+        );
+        assert_eq!(
+            error_json(&error),
+            json!({"error": {
+                "message": "cannot start x", "causes": ["refused", "no room"],
+                "hint": "make room\nthen again", "exit": 1,
+            }})
+        );
+    }
+
+    #[test]
+    fn a_cause_that_only_repeats_what_was_said_is_passed_over() {
+        let error = told(&["cannot start x: refused", "refused", "no room"], None);
+        assert_eq!(error_text(&error), "error: cannot start x: refused\n  caused by: no room\n");
+    }
+}

@@ -91,3 +91,39 @@ fn in_words(took: Duration) -> String {
     }
     format!("{:.1} s", took.as_secs_f64())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lines(verbosity: Verbosity) -> Vec<String> {
+        let progress = Progress::new(Style { verbosity, ..Style::default() });
+        let what = || "build image x".to_owned();
+        let events = [
+            Event::Began { what: what(), cause: "it does not exist".to_owned() },
+            Event::Progress("Step 1/2".to_owned()),
+            Event::Note("kept".to_owned()),
+            Event::Done { what: what(), took: Duration::from_millis(1500) },
+        ];
+        events.iter().filter_map(|event| progress.line(event)).collect()
+    }
+
+    #[test]
+    fn without_a_terminal_each_step_is_one_line_once_it_is_done() {
+        assert_eq!(lines(Verbosity::Normal), ["build image x: done in 1.5 s"]);
+    }
+
+    #[test]
+    fn verbose_shows_the_cause_and_what_the_engine_says_as_it_comes() {
+        assert_eq!(
+            lines(Verbosity::Verbose),
+            ["build image x (it does not exist)", "  Step 1/2", "build image x: done in 1.5 s"]
+        );
+    }
+
+    #[test]
+    fn a_time_has_a_unit_that_suits_it() {
+        let words = [0, 999, 1000, 61_040].map(|millis| in_words(Duration::from_millis(millis)));
+        assert_eq!(words, ["0 ms", "999 ms", "1.0 s", "61.0 s"]);
+    }
+}

@@ -79,3 +79,79 @@ fn coloured(table: &str, colour: bool) -> String {
     };
     table.lines().map(paint).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::Deviation;
+    use crate::verify::{Check, Severity};
+
+    fn check(id: &'static str, outcome: Outcome, fix: Option<&str>) -> Check {
+        let evidence = format!("{id} was looked at");
+        Check {
+            id,
+            what: "a thing",
+            severity: Severity::High,
+            outcome,
+            evidence,
+            fix: fix.map(str::to_owned),
+        }
+    }
+
+    fn report() -> Report {
+        let what = "restarts always".to_owned();
+        Report {
+            checks: vec![
+                check("user", Outcome::Pass, None),
+                check("memory", Outcome::Fail, Some("run up")),
+                check("rest", Outcome::Skip, None),
+            ],
+            deviations: vec![Deviation { id: "cis-5.15", what, asked: false }],
+        }
+    }
+
+    #[test]
+    fn a_verification_is_a_line_a_check_with_its_fix_and_a_sum() {
+        assert_eq!(
+            report_table(&report(), Style::default()),
+            "\
+CHECK   RESULT  EVIDENCE              FIX
+user    pass    user was looked at
+memory  fail    memory was looked at  run up
+rest    skip    rest was looked at
+deviation cis-5.15: restarts always
+3 checks: 1 passed, 1 failed, 1 skipped
+"
+        );
+    }
+
+    #[test]
+    fn where_nothing_failed_there_is_no_column_for_fixes() {
+        let report = Report { checks: vec![check("user", Outcome::Pass, None)], deviations: Vec::new() };
+        assert!(report_table(&report, Style::default()).starts_with("CHECK  RESULT  EVIDENCE\n"));
+    }
+
+    #[test]
+    fn colour_paints_the_result_and_changes_nothing_else() {
+        let (plain, painted) = (
+            report_table(&report(), Style::default()),
+            report_table(&report(), Style { colour: true, ..Style::default() }),
+        );
+        assert!(!plain.contains('\u{1b}'));
+        for code in ["\u{1b}[32mpass\u{1b}[0m", "\u{1b}[31mfail\u{1b}[0m", "\u{1b}[33mskip\u{1b}[0m"] {
+            assert_eq!(painted.matches(code).count(), 1, "{painted}");
+        }
+        let codes = ["\u{1b}[32m", "\u{1b}[31m", "\u{1b}[33m", "\u{1b}[0m"];
+        assert_eq!(codes.iter().fold(painted, |text, code| text.replace(code, "")), plain);
+    }
+
+    #[test]
+    fn a_narrow_terminal_wraps_cells_and_loses_nothing() {
+        let rows = [vec!["a".to_owned(), "one two three four five six".to_owned()]];
+        let text = plain_table(&["K", "V"], &rows, Style { width: Some(20), ..Style::default() });
+        assert!(text.lines().all(|line| line.chars().count() <= 20), "{text}");
+        for word in ["one", "six"] {
+            assert!(text.contains(word), "{text}");
+        }
+    }
+}

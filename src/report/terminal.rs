@@ -181,3 +181,70 @@ impl Events for Reporter {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use serde_json::json;
+
+    use super::*;
+    use crate::plan::{PlanError, PlanProblem};
+
+    /// A stream that remembers.
+    #[derive(Clone, Default)]
+    struct Kept(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Kept {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().expect("bytes").write(bytes)
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    /// What goes to the two streams where everything there is is said.
+    fn said(format: Format, verbosity: Verbosity) -> (String, String) {
+        let (out, talk) = (Kept::default(), Kept::default());
+        let style = Style { format, verbosity, ..Style::default() };
+        let reporter = Reporter::new(style, Box::new(out.clone()), Box::new(talk.clone()));
+        reporter.text("text\n");
+        reporter.json(&json!({"a": 1}));
+        reporter.raw("raw\n");
+        reporter.note("a note");
+        reporter.warning("a warning");
+        reporter.on(Event::Note("an engine's note".to_owned()));
+        reporter.on(Event::Done { what: "step".to_owned(), took: Duration::ZERO });
+        let text = |kept: Kept| String::from_utf8(kept.0.lock().expect("bytes").clone()).expect("UTF-8");
+        (text(out), text(talk))
+    }
+
+    #[test]
+    fn data_goes_to_one_stream_and_talk_to_the_other() {
+        let talk = "note: a note\nwarning: a warning\nnote: an engine's note\nstep: done in 0 ms\n";
+        assert_eq!(said(Format::Human, Verbosity::Normal), ("text\nraw\n".to_owned(), talk.to_owned()));
+        let json = "{\n  \"a\": 1\n}\nraw\n";
+        assert_eq!(said(Format::Json, Verbosity::Normal), (json.to_owned(), talk.to_owned()));
+    }
+
+    #[test]
+    fn quiet_leaves_results_and_warnings() {
+        let (out, talk) = said(Format::Human, Verbosity::Quiet);
+        assert_eq!((out.as_str(), talk.as_str()), ("text\nraw\n", "warning: a warning\n"));
+    }
+
+    #[test]
+    fn an_error_is_text_on_one_stream_and_json_on_the_other_where_that_is_asked_for() {
+        let error = PlanError { problems: vec![PlanProblem::NoApp] };
+        for (format, data) in [(Format::Human, false), (Format::Json, true)] {
+            let (out, talk) = (Kept::default(), Kept::default());
+            let style = Style { format, verbosity: Verbosity::Quiet, ..Style::default() };
+            Reporter::new(style, Box::new(out.clone()), Box::new(talk.clone())).error(&error);
+            assert_eq!(!out.0.lock().expect("bytes").is_empty(), data);
+            assert!(talk.0.lock().expect("bytes").starts_with(b"error: the full-stack profile"));
+        }
+    }
+}

@@ -1,6 +1,6 @@
 //! From files, environment and flags to a description, or to everything that is wrong.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use mcpo_deploy::config::{
     ConfigError, EnvFile, Input, LogPlace, MAX_PROBLEMS, Network, Override, Place, Resolved, Seccomp, Source,
@@ -433,20 +433,4 @@ fn the_nearest_file_above_is_found_and_two_in_one_folder_are_refused() {
     assert_eq!(resolve(&Input::new(&env)).expect("good").stack.project.as_str(), "above");
     let folder = folder.with("mcpo.yml", "");
     assert_eq!(folder.problems(), ["mcpo.yaml lies beside mcpo.yml; remove one of the two (mcpo.yaml)"]);
-}
-
-/// Compares a committed file with what the code makes; `UPDATE_REFERENCE=1` writes it anew.
-fn assert_committed(name: &str, text: &str) {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/reference").join(name);
-    if std::env::var_os("UPDATE_REFERENCE").is_some() {
-        std::fs::write(&path, text).expect("written");
-    }
-    let committed = std::fs::read_to_string(&path).expect(name);
-    assert!(committed == text, "{name} is stale; run the tests with UPDATE_REFERENCE=1");
-}
-
-#[test]
-fn the_committed_reference_and_schema_are_the_generated_ones() {
-    assert_committed("config.md", &mcpo_deploy::config::reference());
-    assert_committed("mcpo.schema.json", &format!("{:#}\n", mcpo_deploy::config::schema()));
 }

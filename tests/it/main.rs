@@ -3,9 +3,14 @@
 mod architecture;
 #[cfg(feature = "bridge")]
 mod bridge;
+// The stand-in for the engine is a server, and a unix socket.
+#[cfg(all(unix, feature = "cli", feature = "bridge"))]
+mod cli;
 #[cfg(feature = "cli")]
 mod config;
 #[cfg(feature = "orchestrator")]
 mod orchestrator;
 #[cfg(feature = "cli")]
 mod plan;
+#[cfg(feature = "cli")]
+mod reference;

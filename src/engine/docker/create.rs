@@ -147,8 +147,8 @@ fn host_config(container: &Container) -> HostConfig {
         cap_add: Some(container.cap_add.iter().cloned().collect()),
         security_opt: Some(security),
         memory: container.memory.map(Bytes::as_i64),
-        // Memory and swap together: equal to memory means no swap.
-        memory_swap: container.memory.map(Bytes::as_i64),
+        // Memory and swap together: equal to memory means no swap, and -1 as much as there is.
+        memory_swap: container.memory.map(|memory| if container.no_swap { memory.as_i64() } else { -1 }),
         nano_cpus: container.cpus.map(Cpus::as_i64),
         pids_limit: container.pids.map(i64::from),
         init: Some(container.init),

@@ -169,8 +169,8 @@ async fn a_client_whose_message_takes_long_to_come_is_kept() {
 
 #[tokio::test]
 async fn a_client_that_answers_pings_is_kept() {
-    let mut settings = of_script("echo $$; sleep 0.6; echo still here; exec cat");
-    settings.waits.ping = Duration::from_millis(50);
+    let mut settings = of_script("echo $$; sleep 1.5; echo still here; exec cat");
+    settings.waits.ping = Duration::from_millis(400);
     let bridge = Bridge::start(settings).await;
     let mut client = bridge.client().await;
     pid(&mut client).await;

@@ -5,9 +5,9 @@ use std::net::{IpAddr, Ipv4Addr};
 use mcpo_deploy::config::Protection;
 use mcpo_deploy::diagnostic::{Diagnostic as _, Exit};
 use mcpo_deploy::model::label;
-use mcpo_deploy::plan::{HeldPort, OwnedObject, PlanError, PlanProblem, Profile, deviations};
+use mcpo_deploy::plan::{HeldPort, Live, OwnedObject, PlanError, PlanProblem, Profile, deviations};
 
-use super::rig::{desired_on, image, observed, plan_on, stack};
+use super::rig::{brought_up_on, desired_on, image, observed, plan_on, stack, told};
 
 fn problems(planned: Result<mcpo_deploy::plan::Plan, PlanError>) -> Vec<PlanProblem> {
     planned.expect_err("a problem").problems
@@ -133,12 +133,29 @@ fn what_the_engine_cannot_enforce_stops_the_plan_unless_accepted_by_name() {
         let accepted = stack(&[("hardening.accept_unenforced", protection.name())]);
         let plan = plan_on(&accepted, Profile::Bridge, &engine).expect("a plan");
         assert_eq!(plan.accept_unenforced, [protection].into());
+        let note = format!("{} is not limited: the engine cannot, and that was accepted", protection.name());
+        assert_eq!(plan.notes, [note]);
+        // What the engine leaves out is not promised, or the next plan would replace what runs.
+        let mut after = brought_up_on(&accepted, Profile::Bridge, engine.clone());
+        after.containers[0].live = without(protection, after.containers[0].live.clone());
+        assert_eq!(told(&plan_on(&accepted, Profile::Bridge, &after).expect("a plan")), [""; 0]);
         assert!(
             deviations(&accepted).iter().any(|deviation| deviation.id == "unenforced" && deviation.asked)
         );
         let other = every.into_iter().find(|other| *other != protection).expect("another");
         let other = stack(&[("hardening.accept_unenforced", other.name())]);
         assert!(plan_on(&other, Profile::Bridge, &engine).is_err());
+    }
+}
+
+/// What an engine says of a container that it could not protect so.
+fn without(protection: Protection, live: Live) -> Live {
+    match protection {
+        Protection::Memory => Live { memory: 0, memory_swap: -1, ..live },
+        Protection::Swap => Live { memory_swap: -1, ..live },
+        Protection::Cpus => Live { nano_cpus: 0, ..live },
+        Protection::Pids => Live { pids: 0, ..live },
+        Protection::Seccomp => live,
     }
 }
 

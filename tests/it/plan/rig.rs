@@ -81,7 +81,10 @@ pub(super) fn plan_on(stack: &Stack, profile: Profile, observed: &Observed) -> R
 
 /// The engine after `plan_on` was carried out.
 pub(super) fn brought_up(stack: &Stack, profile: Profile) -> Observed {
-    let mut observed = observed(stack);
+    brought_up_on(stack, profile, observed(stack))
+}
+
+pub(super) fn brought_up_on(stack: &Stack, profile: Profile, mut observed: Observed) -> Observed {
     let desired = desired_on(stack, profile, &observed).expect("a desired state");
     let owned = |name: &str| OwnedObject { name: name.to_owned(), project: Some("demo".to_owned()) };
     observed.networks.extend(desired.network.iter().map(|network| owned(&network.name)));
@@ -129,7 +132,7 @@ pub(super) fn live(container: &Container) -> Live {
         cap_drop: BTreeSet::from(["ALL".to_owned()]),
         security_opt,
         memory,
-        memory_swap: memory,
+        memory_swap: if container.no_swap { memory } else { -1 },
         nano_cpus: container.cpus.map_or(0, mcpo_deploy::model::Cpus::as_i64),
         pids: container.pids.map_or(0, i64::from),
         init: container.init,

@@ -1,0 +1,10 @@
+//! The program itself, against a stand-in for the engine: what it says, and how it ends.
+
+mod asked;
+mod connecting;
+mod engine;
+mod failing;
+mod output;
+mod place;
+mod refusing;
+mod texts;
