@@ -46,7 +46,7 @@ pub struct Common {
     /// Say more: what the engine says as well
     #[arg(short, long, global = true, conflicts_with = "quiet")]
     pub verbose: bool,
-    /// Say less: results and errors alone
+    /// Say less: results, warnings and errors alone
     #[arg(short, long, global = true)]
     pub quiet: bool,
     /// Where the static programs for the images are [default: beside mcpo-deploy]
