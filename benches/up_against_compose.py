@@ -11,6 +11,7 @@ check, whose interval is given; ours asks the bridge itself. Prints medians and 
 import argparse
 import os
 import pathlib
+import re
 import shutil
 import statistics
 import subprocess
@@ -57,6 +58,8 @@ def compose_folder(folder, programs, interval, images):
         for key, value in (("base", images[0]), ("user", "65532:65532"), ("log_dir", "/app/logs"),
                            ("command", '[\\"/mcp-orchestrator\\"]')):
             text = text.replace("{{ " + key + " }}", value)
+        # The labels say nothing of the image, and one instruction either way.
+        text = re.sub(r"^LABEL .*$", 'LABEL "bench"="1"', text, flags=re.MULTILINE)
         (context / "Dockerfile").write_text(text)
     (folder / "docker-compose.yml").write_text(f"""
 services:

@@ -31,7 +31,9 @@ release_folder() {
   printf '%s/%s/release' "${CARGO_TARGET_DIR:-$1/target}" "$(rustc -vV | sed -n 's/^host: //p')"
 }
 
+# The images say in a label which commit their programs were built from.
 build_release() {
   say "building the static programs"
-  (cd "$1" && cargo build --release --locked --bins)
+  (cd "$1" && MCPO_REVISION=$(git describe --always --dirty --abbrev=40 2>/dev/null || true) &&
+    export MCPO_REVISION && cargo build --release --locked --bins)
 }

@@ -19,14 +19,16 @@ pub(super) fn template_of(program: &str) -> &'static str {
     }
 }
 
-/// The context of an image from a program: the Dockerfile with `args` filled in, the program, an
-/// empty folder for logs.
+/// The context of an image from a program: the Dockerfile with `args` and `labels` filled in, the
+/// program, an empty folder for logs. Labels that the builder is asked for beside the Dockerfile
+/// would cost an instruction each.
 pub(super) fn program_context(
     program: &str,
     bytes: &[u8],
     args: &BTreeMap<String, String>,
+    labels: &BTreeMap<String, String>,
 ) -> io::Result<Vec<u8>> {
-    let dockerfile = render(template_of(program), args).map_err(io::Error::other)?;
+    let dockerfile = render(template_of(program), args, labels).map_err(io::Error::other)?;
     made_tar(&[
         MadeFile { path: "Dockerfile", mode: 0o644, bytes: dockerfile.as_bytes() },
         MadeFile { path: program, mode: 0o755, bytes },
@@ -34,14 +36,20 @@ pub(super) fn program_context(
     ])
 }
 
-fn render(template: &'static str, args: &BTreeMap<String, String>) -> tera::TeraResult<String> {
+fn render(
+    template: &'static str,
+    args: &BTreeMap<String, String>,
+    labels: &BTreeMap<String, String>,
+) -> tera::TeraResult<String> {
     const NAME: &str = "Dockerfile";
     let mut tera = Tera::new();
     // Every value is quoted by construction: there is no filter to forget.
     tera.autoescape_on([NAME]);
     tera.set_escape_fn(quote);
     tera.add_raw_template(NAME, template)?;
-    tera.render(NAME, &Context::from_serialize(args)?)
+    let mut context = Context::from_serialize(args)?;
+    context.insert("labels", labels);
+    tera.render(NAME, &context)
 }
 
 /// A value between the double quotes of a Dockerfile or of its JSON, with nothing left to expand.
@@ -70,16 +78,22 @@ mod tests {
             ("command", r#"["sh","-c","echo \"$X\" {{ base }}"]"#),
         ];
         let args = args.map(|(key, value)| (key.to_owned(), value.to_owned())).into();
-        let text = render(template_of(BRIDGE), &args).expect("a Dockerfile");
+        let labels = [("a".to_owned(), "1 \"2\"".to_owned()), ("b".to_owned(), String::new())].into();
+        let text = render(template_of(BRIDGE), &args, &labels).expect("a Dockerfile");
         let command =
             r#"ENV MCP_BRIDGE_COMMAND="[\"sh\",\"-c\",\"echo \\\"\$X\\\" {{ base }}\"]" MCP_BRIDGE_LISTEN"#;
-        for line in [command, "FROM sha256:0\n", r#"COPY --chown=65532:65532 ["logs", "/app/my logs/\$x"]"#] {
+        for line in [
+            command,
+            "FROM sha256:0\n",
+            r#"COPY --chown=65532:65532 ["logs", "/app/my logs/\$x"]"#,
+            r#"LABEL "a"="1 \"2\"" "b"="""#,
+        ] {
             assert!(text.contains(line), "{text}");
         }
     }
 
     #[test]
     fn a_value_that_is_not_given_is_an_error() {
-        assert!(render(template_of(BRIDGE), &BTreeMap::new()).is_err());
+        assert!(render(template_of(BRIDGE), &BTreeMap::new(), &BTreeMap::new()).is_err());
     }
 }

@@ -160,10 +160,11 @@ pub(crate) fn variables(name: &str) -> Vec<String> {
 }
 
 /// Builds an image from a folder with the Docker CLI's classic way, as a stranger's image is made.
+/// Without its cache: a layer that another test's image has too goes when that image is removed.
 #[track_caller]
 pub(crate) fn build(tag: &str, folder: &Path) {
     let folder = folder.display().to_string();
     let mut command = Command::new("docker");
-    command.env("DOCKER_BUILDKIT", "0").args(["build", "-q", "-t", tag, &folder]);
+    command.env("DOCKER_BUILDKIT", "0").args(["build", "-q", "--no-cache", "-t", tag, &folder]);
     run(&mut command, "").ok();
 }

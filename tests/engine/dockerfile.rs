@@ -95,7 +95,7 @@ fn what_a_foreign_base_brings_is_reset_and_what_is_asked_for_is_kept() {
     )
     .expect("a Dockerfile");
     let folder = context.path().to_str().expect("UTF-8");
-    succeeded(output(Builder::Classic.docker(&["build", "-q", "-t", &base, folder])));
+    succeeded(output(Builder::Classic.docker(&["build", "-q", "--no-cache", "-t", &base, folder])));
 
     let command = r#"["/server", "it's $HOME", "a \"b\""]"#;
     let args = [

@@ -312,8 +312,10 @@ fn own_images() -> Images {
     let context = rig.folder().join("context");
     fs::create_dir_all(context.join("logs")).expect("a folder");
     fs::copy(programs.join("mcp-orchestrator"), context.join("mcp-orchestrator")).expect("a copy");
-    let ours = include_str!("../../templates/image/orchestrator.Dockerfile");
-    fs::write(context.join("Dockerfile"), ours).expect("a file");
+    // All but the labels, which are filled in for programs alone.
+    let ours = include_str!("../../templates/image/orchestrator.Dockerfile").lines();
+    let ours: Vec<&str> = ours.filter(|line| !line.starts_with("LABEL")).collect();
+    fs::write(context.join("Dockerfile"), ours.join("\n")).expect("a file");
     let settings = [
         "orchestrator.build.context=context".to_owned(),
         format!("orchestrator.image={}", images.orchestrator),

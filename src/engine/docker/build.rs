@@ -1,6 +1,6 @@
 //! Images: built from a context, or pulled.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::io::Write;
 
 use bollard::query_parameters::{BuildImageOptions, CreateImageOptionsBuilder};
@@ -32,7 +32,7 @@ impl Docker {
         let (body, dockerfile, sending) = match &build.from {
             BuildFrom::Program(program) => {
                 let bytes = programs.read(program, architecture)?;
-                let context = program_context(program, &bytes, &build.args)
+                let context = program_context(program, &bytes, &build.args, &image_labels(build))
                     .map_err(|source| ContextError::Io { path: (*program).into(), source })?;
                 (body_full(Bytes::from(context)), "Dockerfile".to_owned(), None)
             }
@@ -44,13 +44,17 @@ impl Docker {
                 (body_try_stream(chunks), dockerfile.clone(), Some(sending))
             }
         };
+        let of_context = matches!(build.from, BuildFrom::Context { .. });
         let options = BuildImageOptions {
             dockerfile,
             t: Some(build.image.to_string()),
+            // The digest has decided already. A cached layer of a program's could be removed meanwhile,
+            // with another image that has it too, and the classic builder fails over that.
+            nocache: !of_context,
             rm: true,
             forcerm: true,
             buildargs: Some(build_args(build)),
-            labels: Some(image_labels(build)),
+            labels: of_context.then(|| image_labels(build).into_iter().collect()),
             ..BuildImageOptions::default()
         };
         let mut output = self.api.build_image(options, None, Some(body)).boxed();
@@ -138,7 +142,7 @@ fn build_args(build: &ImageBuild) -> HashMap<String, String> {
 }
 
 /// The OCI annotations that we know, and the digest that decides whether the image is rebuilt.
-fn image_labels(build: &ImageBuild) -> HashMap<String, String> {
+fn image_labels(build: &ImageBuild) -> BTreeMap<String, String> {
     let mut labels = vec![(label::INPUT_DIGEST, build.input.to_string())];
     if let BuildFrom::Program(program) = build.from {
         labels.extend([

@@ -111,14 +111,14 @@ async fn answer(State(shared): State<Arc<Shared>>, request: Request) -> Response
     let query = decoded(head.uri.query().unwrap_or_default());
     let call = format!("{} {path}", head.method);
     let text = String::from_utf8_lossy(&body).into_owned();
-    shared.requests.lock().expect("requests").push((format!("{call}?{query}"), text));
+    shared.requests.lock().expect("requests").push((format!("{call}?{query}"), text.clone()));
     let silent = shared.silent.lock().expect("a call").as_ref() == Some(&call);
     if silent {
         shared.asked_in_vain.notify_one();
         std::future::pending::<()>().await;
     }
     let own = shared.answers.lock().expect("answers").get(&call).cloned();
-    let (status, body) = own.unwrap_or_else(|| ordinary(&shared, &call, &query));
+    let (status, body) = own.unwrap_or_else(|| ordinary(&shared, &call, &query, &text));
     let status = StatusCode::from_u16(status).expect("a status");
     Response::builder()
         .status(status)
@@ -127,8 +127,19 @@ async fn answer(State(shared): State<Arc<Shared>>, request: Request) -> Response
         .expect("an answer")
 }
 
+/// The labels that the Dockerfile in a build's context gives its image.
+fn labels_of(context: &str) -> Value {
+    let line = context.lines().find_map(|line| line.strip_prefix("LABEL ")).expect("labels");
+    let words: Vec<&str> = line.split('"').collect();
+    words
+        .chunks_exact(4)
+        .map(|label| (label[1].to_owned(), Value::from(label[3])))
+        .collect::<serde_json::Map<_, _>>()
+        .into()
+}
+
 /// What an engine answers that has nothing but what was built.
-fn ordinary(shared: &Shared, call: &str, query: &str) -> (u16, String) {
+fn ordinary(shared: &Shared, call: &str, query: &str, body: &str) -> (u16, String) {
     let ok = |value: Value| (200, value.to_string());
     let missing = |what: &str| (404, json!({"message": format!("No such {what}")}).to_string());
     let parameter = |name: &str| {
@@ -141,8 +152,7 @@ fn ordinary(shared: &Shared, call: &str, query: &str) -> (u16, String) {
         "GET /containers/json" | "GET /networks" => ok(json!([])),
         "GET /volumes" => ok(json!({"Volumes": [], "Warnings": null})),
         "POST /build" => {
-            let labels = serde_json::from_str(&parameter("labels")).expect("labels");
-            shared.built.lock().expect("images").insert(parameter("t"), labels);
+            shared.built.lock().expect("images").insert(parameter("t"), labels_of(body));
             (200, lines(&[json!({"stream": "Step 1/2 : FROM scratch\n"}), json!({"stream": "Successfully built\n"})]))
         }
         "POST /networks/create" => (201, json!({"Id": "network", "Warning": ""}).to_string()),
