@@ -14,7 +14,7 @@ pub(super) fn run(global: &Global, dry_run: bool) -> Result<Exit, Failure> {
         Done::Appended => "appended to",
     };
     for file in &written {
-        global.reporter.text(&format!("{} {}\n", word(file.done), file.path.display()));
+        global.reporter.text(&format!("{} {}\n", word(file.done), global.shown(&file.path)));
     }
     if dry_run {
         global.reporter.text("\nnothing was written: this was a dry run\n");

@@ -1,7 +1,7 @@
 //! What every verb starts with: the description, the engine, and what is.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::Path;
 
 use super::args::Common;
 use super::error::CliError;
@@ -58,6 +58,11 @@ impl Global {
         let docker = self.engine.get_or_init(|| docker).clone();
         let programs = self.common.programs.clone().map_or_else(Programs::beside_this, Programs::in_folder);
         Ok(Session { global: self, stack, docker, programs })
+    }
+
+    /// A path as people write it: relative, where it is in the current folder.
+    pub(super) fn shown(&self, path: &Path) -> String {
+        path.strip_prefix(&self.env.folder).unwrap_or(path).display().to_string()
     }
 
     fn overrides(&self) -> Vec<Override> {
@@ -121,7 +126,6 @@ impl Session<'_> {
 
     /// Where the description is, for people.
     pub(super) fn described_by(&self) -> String {
-        let file: Option<&PathBuf> = self.stack.file.as_ref();
-        file.map_or_else(|| "defaults".to_owned(), |path| path.display().to_string())
+        self.stack.file.as_ref().map_or_else(|| "defaults".to_owned(), |path| self.global.shown(path))
     }
 }

@@ -48,7 +48,8 @@ fn render(
     tera.set_escape_fn(quote);
     tera.add_raw_template(NAME, template)?;
     let mut context = Context::from_serialize(args)?;
-    context.insert("labels", labels);
+    // A list: tera's maps have no order, and the same input must give the same bytes.
+    context.insert("labels", &labels.iter().collect::<Vec<_>>());
     tera.render(NAME, &context)
 }
 

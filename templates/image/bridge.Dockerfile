@@ -11,4 +11,4 @@ ENV MCP_BRIDGE_COMMAND="{{ command }}" MCP_BRIDGE_LISTEN="0.0.0.0:8765,0.0.0.0:5
 HEALTHCHECK --interval=30s --timeout=5s --retries=3 CMD ["/mcp-bridge", "probe"]
 USER {{ user }}
 ENTRYPOINT ["/mcp-bridge"]
-LABEL {% for key, value in labels %}"{{ key }}"="{{ value }}" {% endfor %}
+LABEL {% for label in labels %}"{{ label[0] }}"="{{ label[1] }}" {% endfor %}

@@ -6,4 +6,4 @@ COPY --chown=65532:65532 logs /app/logs
 COPY mcp-orchestrator /mcp-orchestrator
 USER 65532:65532
 ENTRYPOINT ["/mcp-orchestrator"]
-LABEL {% for key, value in labels %}"{{ key }}"="{{ value }}" {% endfor %}
+LABEL {% for label in labels %}"{{ label[0] }}"="{{ label[1] }}" {% endfor %}
