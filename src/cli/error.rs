@@ -11,6 +11,9 @@ pub(super) enum CliError {
     /// Nothing has been created that could be asked about.
     #[error("nothing of project {0} is there")]
     Nothing(String),
+    /// What the containers stand on does not exist, and a verification creates nothing that stays.
+    #[error("project {project} cannot be verified: {} not there", in_words(missing))]
+    NotUp { project: String, missing: Vec<String> },
     /// A service that does not exist.
     #[error("there is no service {name} in project {project}")]
     NoService { name: String, project: String, known: Vec<String> },
@@ -26,17 +29,22 @@ impl Diagnostic for CliError {
     fn exit(&self) -> Exit {
         match self {
             Self::Nothing(_) | Self::NoService { .. } => Exit::BadInput,
-            Self::Write { .. } => Exit::Failed,
+            Self::NotUp { .. } | Self::Write { .. } => Exit::Failed,
             Self::Cut => Exit::Bug,
         }
     }
 
     fn hint(&self) -> Option<String> {
         match self {
-            Self::Nothing(_) => Some("`mcpo-deploy up` brings it up".into()),
+            Self::Nothing(_) | Self::NotUp { .. } => Some("`mcpo-deploy up` brings it up".into()),
             Self::NoService { known, .. } => Some(format!("it has: {}", known.join(", "))),
             Self::Write { .. } => Some("choose a folder that you may write to".into()),
             Self::Cut => None,
         }
     }
+}
+
+fn in_words(missing: &[String]) -> String {
+    let verb = if missing.len() == 1 { "is" } else { "are" };
+    format!("{} {verb}", missing.join(" and "))
 }

@@ -1,6 +1,7 @@
 //! `verify`: what runs against what was promised.
 
 use super::deploy::Deployment;
+use super::error::CliError;
 use super::session::Global;
 use crate::diagnostic::{Exit, Failure};
 use crate::plan::{Profile, Service};
@@ -12,6 +13,11 @@ pub(super) async fn run(global: &Global) -> Result<Exit, Failure> {
     let mut deployment = Deployment::look(&session, Profile::Bridge, false).await?;
     deployment.profile = profile_of(&deployment);
     let desired = deployment.desired(&session)?;
+    let missing = desired.missing(&deployment.observed);
+    if !missing.is_empty() {
+        let project = session.stack.project.to_string();
+        return Err(CliError::NotUp { project, missing }.into());
+    }
     let reach = Reach::of(&deployment.observed.machine);
     let report = verify(&session.docker, &session.stack, &desired, reach).await?;
     global.reporter.text(&report_table(&report, global.reporter.style()));

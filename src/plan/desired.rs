@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::limits::Limits;
-use super::observed::{ImageFacts, Machine};
+use super::observed::{ImageFacts, Machine, Observed, OwnedObject};
 use super::op::{Network, Volume};
 use super::problem::{PlanError, PlanProblem};
 use crate::config::{self, LogPlace, Seccomp, Stack};
@@ -82,6 +82,19 @@ pub struct Desired {
     pub stdio: Container,
     /// What was adjusted to the machine, to be said.
     pub notes: Vec<String>,
+}
+
+impl Desired {
+    /// What the containers stand on and is not there: networks and volumes, by kind and name. An
+    /// engine would make a volume that is missing by itself, as nobody's.
+    #[must_use]
+    pub fn missing(&self, observed: &Observed) -> Vec<String> {
+        let among = |name: &str, objects: &[OwnedObject]| objects.iter().any(|object| object.name == name);
+        let network = self.network.iter().filter(|network| !among(&network.name, &observed.networks));
+        let volumes = self.volumes.iter().filter(|volume| !among(&volume.name, &observed.volumes));
+        let network = network.map(|network| format!("network {}", network.name));
+        network.chain(volumes.map(|volume| format!("volume {}", volume.name))).collect()
+    }
 }
 
 /// A container, down to the last field that decides how it is confined.

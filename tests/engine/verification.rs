@@ -133,3 +133,13 @@ fn an_image_of_the_same_name_that_is_another_fails_the_verification() {
     rig.up();
     assert_eq!(failed(&rig, 0), Vec::<String>::new());
 }
+
+#[test]
+fn a_verification_of_what_is_not_up_says_so_and_leaves_nothing_behind() {
+    let rig = Rig::new("unverified");
+    let verified = rig.run(&["verify"]).ended(1);
+    assert!(verified.err.contains("cannot be verified"), "{}", verified.all());
+    let volumes = docker(&["volume", "ls", "--quiet", "--filter", &format!("name={}", rig.project)]).ok();
+    assert_eq!(volumes.out, "");
+    rig.up();
+}

@@ -83,6 +83,14 @@ async fn whatever_the_engine_refuses_is_told_in_its_own_words_with_what_was_trie
 }
 
 #[tokio::test]
+async fn a_verification_of_what_is_not_up_creates_nothing() {
+    let place = Place::new();
+    let engine = Engine::start(place.root());
+    insta::assert_snapshot!("not_up", place.fail_with(&engine, &["verify", "--quiet"]).await);
+    assert_eq!(engine.changes(), Vec::<String>::new());
+}
+
+#[tokio::test]
 async fn an_answer_that_makes_no_sense_is_no_panic() {
     for call in ["GET /info", "GET /containers/json", "GET /networks", "GET /volumes"] {
         let place = Place::new();
