@@ -71,3 +71,53 @@ fn of_context(context: PathBuf, dockerfile: &str) -> Result<(BuildFrom, Digest),
     let digest = BuildContext::of_folder(&context, dockerfile)?.digest()?;
     Ok((BuildFrom::Context { context, dockerfile: dockerfile.to_owned() }, digest))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Input, resolve};
+    use crate::env::Env;
+
+    /// A folder for programs below a checkout of ours.
+    fn checkout() -> (tempfile::TempDir, Programs) {
+        let root = tempfile::tempdir().expect("a folder");
+        for (path, text) in [
+            ("Cargo.toml", "name = \"mcpo-deploy\""),
+            ("Dockerfile", "FROM a"),
+            ("Dockerfile.bridge", "FROM b"),
+        ] {
+            std::fs::write(root.path().join(path), text).expect("a file");
+        }
+        let folder = root.path().join("target/release");
+        std::fs::create_dir_all(&folder).expect("a folder");
+        (root, Programs::in_folder(folder))
+    }
+
+    fn read(programs: &Programs, folder: PathBuf) -> Result<Inputs, EngineError> {
+        let env = Env::from_pairs([("MCPO_PROJECT", "demo")], folder);
+        let stack = resolve(&Input::new(&env)).expect("a stack").stack;
+        inputs(&stack, Profile::Bridge, programs, "amd64")
+    }
+
+    #[test]
+    fn programs_that_are_missing_in_a_checkout_are_built_from_source_and_it_is_said() {
+        let (root, programs) = checkout();
+        let found = read(&programs, root.path().to_path_buf()).expect("inputs");
+        let from = |dockerfile: &str| BuildFrom::Context {
+            context: root.path().to_path_buf(),
+            dockerfile: dockerfile.to_owned(),
+        };
+        assert_eq!(found.images.orchestrator.map(|(from, _)| from), Some(from("Dockerfile")));
+        assert_eq!(found.images.bridge.0, from("Dockerfile.bridge"));
+        assert_eq!(found.notes.len(), 2);
+        assert!(found.notes.iter().all(|note| note.contains("building from source")), "{:?}", found.notes);
+    }
+
+    #[test]
+    fn programs_that_are_missing_elsewhere_are_an_error() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let programs = Programs::in_folder(folder.path().join("bin"));
+        let error = read(&programs, folder.path().to_path_buf()).expect_err("an error");
+        assert!(matches!(error, EngineError::Program(_)), "{error}");
+    }
+}
