@@ -155,6 +155,22 @@ pub struct Container {
     pub labels: BTreeMap<String, String>,
 }
 
+impl Container {
+    /// What a server said, without the values that were given to it: servers print their keys when
+    /// they fail. Short values are words that occur by chance, and hide nothing worth hiding.
+    #[must_use]
+    pub fn redacted(&self, text: &str) -> String {
+        const SHORT: usize = 6;
+        // Ours are settings, and a folder's name in an error is what helps.
+        let theirs = self.environment.iter().filter(|(key, _)| !key.starts_with("MCP"));
+        let mut values: Vec<&str> = theirs.map(|(_, value)| value.expose()).collect();
+        values.retain(|value| value.len() >= SHORT);
+        // The longest first: one may hold another.
+        values.sort_by_key(|value| std::cmp::Reverse(value.len()));
+        values.into_iter().fold(text.to_owned(), |text, value| text.replace(value, "[secret]"))
+    }
+}
+
 /// Something mounted into a container, writable.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Mount {

@@ -34,7 +34,7 @@ pub(super) async fn bridge(
         Reach::Published => published(container, tool, deadline).await,
         Reach::Exec => inside(docker, container, tool, deadline).await,
     };
-    vec![check("websocket", &websocket), check("rest", &rest)]
+    vec![check("websocket", &websocket, container), check("rest", &rest, container)]
 }
 
 async fn published(container: &Container, tool: &str, deadline: Duration) -> [WireStatus; 2] {
@@ -79,22 +79,25 @@ fn both(error: &str) -> [WireStatus; 2] {
     [failed(), failed()]
 }
 
-fn check(id: &'static str, seen: &WireStatus) -> Check {
+fn check(id: &'static str, seen: &WireStatus, container: &Container) -> Check {
     match &seen.answer {
         Ok(value) => {
             let dialect = seen.dialect.as_ref().map(|dialect| format!("{dialect}: ")).unwrap_or_default();
-            Check::pass(id, format!("{dialect}{}", status_in_words(value)))
+            Check::pass(id, format!("{dialect}{}", status_in_words(value, container)))
         }
-        Err(error) => Check::fail(id, error.clone()),
+        Err(error) => Check::fail(id, container.redacted(error)),
     }
 }
 
 /// What a status tool answered, in a few words.
-pub(super) fn status_in_words(value: &Value) -> String {
+pub(super) fn status_in_words(value: &Value, container: &Container) -> String {
     const SHORT: usize = 60;
-    let word = value.get("status").and_then(Value::as_str).map(|status| format!("status {status}"));
+    let word = value
+        .get("status")
+        .and_then(Value::as_str)
+        .map(|status| container.redacted(&format!("status {status}")));
     word.unwrap_or_else(|| {
-        let text = value.to_string();
+        let text = container.redacted(&value.to_string());
         let short: String = text.chars().take(SHORT).collect();
         if short.len() < text.len() { format!("{short}…") } else { text }
     })

@@ -132,7 +132,7 @@ async fn failure(docker: &Docker, container: &Container, state: State, waited: D
     let name = &container.name;
     let log: Vec<String> = docker
         .logs(name, Some(LOG_LINES), false)
-        .filter_map(|line| async { Some(line.ok()?.text.trim_end().to_owned()) })
+        .filter_map(|line| async { Some(container.redacted(line.ok()?.text.trim_end())) })
         .collect()
         .await;
     let diagnosis = diagnose(&state, &log, container.user);

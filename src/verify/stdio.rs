@@ -46,6 +46,7 @@ pub(super) async fn stdio(
     let elapsed = begun.elapsed();
     let last = probes.last().await;
     let said = probes.stderr.as_ref().map(StderrTail::lines).unwrap_or_default();
+    let said: Vec<String> = said.iter().map(|line| container.redacted(line)).collect();
     let removed = probes.remove().await;
     let (state, live) = last.map(|last| (last.state, last.live)).unzip();
     match (outcome, removed) {
@@ -55,6 +56,7 @@ pub(super) async fn stdio(
         }
         (Ok(_), Err(error)) => Seen { check: Check::fail("stdio", error.to_string()), live, tool: None },
         (Err(Fault { evidence, fix }), _) => {
+            let evidence = container.redacted(&evidence);
             let fix = fix.or_else(|| why_it_ended(state, &said, &evidence, container.user));
             let evidence = match said.last() {
                 Some(words) => format!("{evidence}; it said: {words}"),
@@ -154,5 +156,8 @@ async fn talk(
     if answer.is_error {
         return Err(Fault { evidence: format!("{} failed: {}", tool.name, answer.value), fix: None });
     }
-    Ok((format!("{spoken}: {}", status_in_words(&answer.value)), Some(tool.name.to_owned())))
+    Ok((
+        format!("{spoken}: {}", status_in_words(&answer.value, probes.container)),
+        Some(tool.name.to_owned()),
+    ))
 }

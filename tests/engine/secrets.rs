@@ -90,3 +90,18 @@ fn an_env_file_means_what_it_means_to_docker_run() {
     assert_eq!(last(ours), last(theirs));
     docker(&["rm", "-f", &by_docker]).ok();
 }
+
+#[test]
+fn a_server_that_prints_its_key_when_it_fails_is_quoted_without_it() {
+    const SECRET: &str = "sk-0123456789-never-shown";
+    let mut rig = Rig::new("indiscreet");
+    let server = rig.image(
+        "server",
+        &format!("FROM scratch\nCOPY contained-fixture /server\nENTRYPOINT [\"/server\", \"die\", \"3\", \"bad key {SECRET}\"]\n"),
+    );
+    rig.use_image(&server, "status");
+    rig.write(".env", &format!("OPENAI_API_KEY={SECRET}\n"));
+    let failed = rig.run(&["up"]).ended(1);
+    assert!(!failed.all().contains(SECRET), "{}", failed.all());
+    assert!(failed.all().contains("bad key [secret]"), "{}", failed.all());
+}

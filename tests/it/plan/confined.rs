@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use mcpo_deploy::config::Stack;
-use mcpo_deploy::model::{Cpus, User, label};
+use mcpo_deploy::model::{Cpus, Secret, User, label};
 use mcpo_deploy::plan::{
     Container, Images, MountSource, Profile, Restart, Service, config_hash, desired, deviations,
 };
@@ -175,4 +175,15 @@ fn what_is_weaker_than_the_strictest_reading_is_listed_by_name() {
         .map(|found| format!("{} ({}): {}", found.id, found.asked, found.what))
         .collect();
     insta::assert_snapshot!(told.join("\n"));
+}
+
+#[test]
+fn what_a_server_says_is_shown_without_the_values_that_it_was_given() {
+    let mut stack = stack(&[]);
+    for (key, value) in [("OPENAI_API_KEY", "sk-123456"), ("LONGER", "sk-123456-789"), ("LEVEL", "info")] {
+        stack.orchestrator.environment.insert(key.to_owned(), Secret::new(value));
+    }
+    let stdio = desired_on(&stack, Profile::Bridge, &observed(&stack)).expect("a desired state").stdio;
+    let said = "info: /app/logs: bad key sk-123456-789 or sk-123456";
+    assert_eq!(stdio.redacted(said), "info: /app/logs: bad key [secret] or [secret]");
 }
