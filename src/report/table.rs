@@ -36,12 +36,16 @@ pub fn report_table(report: &Report, style: Style) -> String {
         .iter()
         .map(|check| {
             let fix = check.fix.clone().unwrap_or_default();
-            vec![check.id.to_owned(), check.outcome.name().to_owned(), check.evidence.clone(), fix]
+            let (id, what, outcome) = (check.id, check.what, check.outcome.name());
+            vec![id.to_owned(), what.to_owned(), outcome.to_owned(), check.evidence.clone(), fix]
         })
         .collect();
     let any_fix = report.checks.iter().any(|check| check.fix.is_some());
-    let head: &[&str] =
-        if any_fix { &["CHECK", "RESULT", "EVIDENCE", "FIX"] } else { &["CHECK", "RESULT", "EVIDENCE"] };
+    let head: &[&str] = if any_fix {
+        &["CHECK", "WHAT", "RESULT", "EVIDENCE", "FIX"]
+    } else {
+        &["CHECK", "WHAT", "RESULT", "EVIDENCE"]
+    };
     let rows: Vec<Vec<String>> =
         rows.into_iter().map(|row| row.into_iter().take(head.len()).collect()).collect();
     let mut text = coloured(&plain_table(head, &rows, style), style.colour);
@@ -115,10 +119,10 @@ mod tests {
         assert_eq!(
             report_table(&report(), Style::default()),
             "\
-CHECK   RESULT  EVIDENCE              FIX
-user    pass    user was looked at
-memory  fail    memory was looked at  run up
-rest    skip    rest was looked at
+CHECK   WHAT     RESULT  EVIDENCE              FIX
+user    a thing  pass    user was looked at
+memory  a thing  fail    memory was looked at  run up
+rest    a thing  skip    rest was looked at
 deviation cis-5.15: restarts always
 3 checks: 1 passed, 1 failed, 1 skipped
 "
@@ -128,7 +132,7 @@ deviation cis-5.15: restarts always
     #[test]
     fn where_nothing_failed_there_is_no_column_for_fixes() {
         let report = Report { checks: vec![check("user", Outcome::Pass, None)], deviations: Vec::new() };
-        assert!(report_table(&report, Style::default()).starts_with("CHECK  RESULT  EVIDENCE\n"));
+        assert!(report_table(&report, Style::default()).starts_with("CHECK  WHAT     RESULT  EVIDENCE\n"));
     }
 
     #[test]
