@@ -18,7 +18,7 @@ fn main() -> ExitCode {
         }
     };
     if let Some(args::Task::Probe(asked)) = arguments.task {
-        let works = probe::run(&asked.listen.listen, asked.status.as_deref(), asked.timeout);
+        let works = probe::run(&asked.listen.listen, asked.tool(), asked.timeout);
         return if works { Exit::Done } else { Exit::Failed }.into();
     }
     let env = Env::of_process();

@@ -8,6 +8,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::error::StartError;
 use super::settings::{Command, Settings};
+use crate::mcp::StatusTool;
 use crate::model::Bytes;
 
 const ABOUT: &str = "Puts a server that speaks MCP over stdio on the network: WebSocket and REST";
@@ -129,9 +130,20 @@ pub struct Probe {
     /// Call this tool over WebSocket and over REST, and print both results as one line of JSON.
     #[arg(long, value_name = "TOOL")]
     pub status: Option<String>,
+    /// A server that does not list the tool works too: its tools are counted.
+    #[arg(long, requires = "status")]
+    pub if_listed: bool,
     /// How long the answers may take; 3s, or 60s with --status.
     #[arg(long, value_name = "TIME", value_parser = duration)]
     pub timeout: Option<Duration>,
+}
+
+impl Probe {
+    /// The tool that is to be called.
+    #[must_use]
+    pub fn tool(&self) -> Option<StatusTool<'_>> {
+        self.status.as_ref().map(|name| StatusTool { name, required: !self.if_listed })
+    }
 }
 
 impl Serve {

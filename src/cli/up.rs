@@ -11,7 +11,7 @@ use crate::diagnostic::{Exit, Failure};
 use crate::engine::execute;
 use crate::plan::{Desired, Op, Plan, Profile, Service};
 use crate::report::{plan_json, report_json, report_table};
-use crate::verify::{Reach, await_ready, verify};
+use crate::verify::{Outcome, Reach, Report, Scope, await_ready, verify};
 
 impl From<ProfileArg> for Profile {
     fn from(profile: ProfileArg) -> Self {
@@ -49,20 +49,21 @@ pub(super) async fn run(global: &Global, profile: Profile, dry_run: bool) -> Res
         await_ready(&session.docker, container, reach, just_now).await?;
     }
     let changed = images > 0 || !plan.is_empty();
+    // What was not changed may still be wrong: nobody knows how the last run ended.
+    let scope = if changed { Scope::Whole } else { Scope::Running };
     // Images alone have nothing that runs and could be spoken with.
-    let verified = if desired.containers.is_empty() || !changed {
+    let verified = if desired.containers.is_empty() {
         None
     } else {
-        Some(verify(&session.docker, &session.stack, &desired, reach).await?)
+        Some(verify(&session.docker, &session.stack, &desired, reach, scope).await?)
     };
-    let passed = verified.as_ref().is_none_or(crate::verify::Report::passed);
-    match &verified {
-        Some(report) => global.reporter.text(&report_table(report, global.reporter.style())),
-        None if changed => global.reporter.text("the images are built; nothing runs from them\n"),
-        None => global
-            .reporter
-            .text("nothing to do: everything is as described (`mcpo-deploy verify` proves it)\n"),
-    }
+    let passed = verified.as_ref().is_none_or(Report::passed);
+    global.reporter.text(&match &verified {
+        Some(report) if !changed && passed => nothing_to_do(report),
+        Some(report) => report_table(report, global.reporter.style()),
+        None if changed => "the images are built; nothing runs from them\n".to_owned(),
+        None => "nothing to do: the images are as described\n".to_owned(),
+    });
     if !desired.containers.is_empty() {
         global.reporter.text(&reachable(&session, &desired));
     }
@@ -75,6 +76,13 @@ pub(super) async fn run(global: &Global, profile: Profile, dry_run: bool) -> Res
         "verification": verified.as_ref().map(report_json),
     }));
     Ok(if passed { Exit::Done } else { Exit::Failed })
+}
+
+fn nothing_to_do(report: &Report) -> String {
+    format!(
+        "nothing to do: everything is as described, and what runs passed {} checks (`mcpo-deploy verify` adds a fresh container's)\n",
+        report.count(Outcome::Pass)
+    )
 }
 
 /// What can be talked to, and where.

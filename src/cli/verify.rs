@@ -6,7 +6,7 @@ use super::session::Global;
 use crate::diagnostic::{Exit, Failure};
 use crate::plan::{Profile, Service};
 use crate::report::{report_json, report_table};
-use crate::verify::{Reach, verify};
+use crate::verify::{Reach, Scope, verify};
 
 pub(super) async fn run(global: &Global) -> Result<Exit, Failure> {
     let session = global.open_aloud().await?;
@@ -19,7 +19,7 @@ pub(super) async fn run(global: &Global) -> Result<Exit, Failure> {
         return Err(CliError::NotUp { project, missing }.into());
     }
     let reach = Reach::of(&deployment.observed.machine);
-    let report = verify(&session.docker, &session.stack, &desired, reach).await?;
+    let report = verify(&session.docker, &session.stack, &desired, reach, Scope::Whole).await?;
     global.reporter.text(&report_table(&report, global.reporter.style()));
     global.reporter.json(&report_json(&report));
     Ok(if report.passed() { Exit::Done } else { Exit::Failed })

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::ignore_file::IgnoreFile;
 use crate::diagnostic::{Diagnostic, Exit};
+use crate::model::User;
 use crate::plan::{Digest, DigestOf};
 
 /// What is sent to the builder.
@@ -188,15 +189,18 @@ impl Write for DigestWriter {
 pub(super) struct MadeFile<'a> {
     pub(super) path: &'a str,
     pub(super) mode: u32,
+    pub(super) owner: User,
     pub(super) bytes: &'a [u8],
 }
 
-/// A context made in memory.
+/// An archive made in memory. The same files give the same bytes: none of them has a time.
 pub(super) fn made_tar(files: &[MadeFile<'_>]) -> io::Result<Vec<u8>> {
     let mut tar = tar::Builder::new(Vec::new());
     for file in files {
         let mut header = tar::Header::new_gnu();
         header.set_mode(file.mode);
+        header.set_uid(file.owner.uid.into());
+        header.set_gid(file.owner.gid.into());
         header.set_size(file.bytes.len() as u64);
         tar.append_data(&mut header, file.path, file.bytes)?;
     }

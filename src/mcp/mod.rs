@@ -7,7 +7,9 @@
 mod client;
 mod framing;
 mod message;
+mod status;
 
 pub use client::{CallError, Client, ConnectError, Patience, ToolAnswer};
 pub use framing::{FrameError, LineReader, Lines, StdioLines};
 pub use message::{BareRequest, Dialect, Incoming, LEGACY, MODERN, is_bare_request};
+pub use status::{Shown, StatusError, StatusTool};

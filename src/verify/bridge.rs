@@ -6,8 +6,9 @@ use serde_json::Value;
 
 use super::report::Check;
 use crate::engine::Docker;
+use crate::mcp::{Shown, StatusTool};
 use crate::plan::Container;
-use crate::wire::probe::{self, WireStatus};
+use crate::wire::probe::{self, BothWires};
 
 /// From where the bridge's ports can be reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,75 +24,64 @@ pub(super) async fn bridge(
     docker: &Docker,
     container: &Container,
     reach: Reach,
-    tool: Option<&str>,
+    tool: StatusTool<'_>,
     deadline: Duration,
-) -> Vec<Check> {
-    let Some(tool) = tool else {
-        let why = "the server names no status tool; set orchestrator.status_tool";
-        return vec![Check::skip("websocket", why), Check::skip("rest", why)];
-    };
-    let [websocket, rest] = match reach {
+) -> [Check; 2] {
+    let seen = match reach {
         Reach::Published => published(container, tool, deadline).await,
         Reach::Exec => inside(docker, container, tool, deadline).await,
     };
-    vec![check("websocket", &websocket, container), check("rest", &rest, container)]
+    let dialect = seen.dialect.map(|dialect| format!("{dialect}: ")).unwrap_or_default();
+    let websocket = match seen.websocket {
+        Ok(shown) => Check::pass("websocket", format!("{dialect}{}", in_words(&shown, container))),
+        Err(error) => Check::fail("websocket", container.redacted(&error)),
+    };
+    let rest = match seen.rest {
+        Some(Ok(answer)) => Check::pass("rest", in_words(&Shown::Status(answer), container)),
+        Some(Err(error)) => Check::fail("rest", container.redacted(&error)),
+        None => Check::skip("rest", "the server lists no status tool; set orchestrator.status_tool"),
+    };
+    [websocket, rest]
 }
 
-async fn published(container: &Container, tool: &str, deadline: Duration) -> [WireStatus; 2] {
+async fn published(container: &Container, tool: StatusTool<'_>, deadline: Duration) -> BothWires {
     let address = |index: usize| {
         let port = container.ports.get(index)?;
         Some(probe::reachable((port.address, port.host).into()))
     };
-    let (Some(websocket), Some(rest)) = (address(0), address(1)) else {
-        return both("no port is published");
-    };
-    let (websocket, rest) = tokio::join!(
-        probe::over_websocket(websocket, tool, deadline),
-        probe::over_rest(rest, tool, deadline)
-    );
-    [websocket, rest]
-}
-
-/// The bridge's own probe prints one line: `{"websocket": {"ok", "value" | "error"}, "rest": …}`.
-async fn inside(docker: &Docker, container: &Container, tool: &str, deadline: Duration) -> [WireStatus; 2] {
-    let seconds = format!("{}s", deadline.as_secs());
-    let argv = ["/mcp-bridge", "probe", "--status", tool, "--timeout", &seconds];
-    let output = match docker.exec(&container.name, &argv).await {
-        Ok(output) => output,
-        Err(error) => return both(&error.to_string()),
-    };
-    let Ok(seen) = serde_json::from_str::<Value>(output.stdout.trim()) else {
-        return both(&format!("the probe ended with code {}: {}", output.code, output.stderr.trim()));
-    };
-    ["websocket", "rest"].map(|wire| {
-        let seen = &seen[wire];
-        let answer = if seen["ok"] == true {
-            Ok(seen["value"].clone())
-        } else {
-            Err(seen["error"].as_str().unwrap_or("no reason given").to_owned())
-        };
-        WireStatus { dialect: seen["dialect"].as_str().map(str::to_owned), answer }
-    })
-}
-
-fn both(error: &str) -> [WireStatus; 2] {
-    let failed = || WireStatus { dialect: None, answer: Err(error.to_owned()) };
-    [failed(), failed()]
-}
-
-fn check(id: &'static str, seen: &WireStatus, container: &Container) -> Check {
-    match &seen.answer {
-        Ok(value) => {
-            let dialect = seen.dialect.as_ref().map(|dialect| format!("{dialect}: ")).unwrap_or_default();
-            Check::pass(id, format!("{dialect}{}", status_in_words(value, container)))
-        }
-        Err(error) => Check::fail(id, container.redacted(error)),
+    match (address(0), address(1)) {
+        (Some(websocket), Some(rest)) => probe::over_both(websocket, rest, tool, deadline).await,
+        _ => BothWires::failed("no port is published"),
     }
 }
 
-/// What a status tool answered, in a few words.
-pub(super) fn status_in_words(value: &Value, container: &Container) -> String {
+/// By the bridge's own probe, which prints one line.
+async fn inside(
+    docker: &Docker,
+    container: &Container,
+    tool: StatusTool<'_>,
+    deadline: Duration,
+) -> BothWires {
+    let seconds = format!("{}s", deadline.as_secs());
+    let mut argv = vec!["/mcp-bridge", "probe", "--status", tool.name, "--timeout", &seconds];
+    if !tool.required {
+        argv.push("--if-listed");
+    }
+    match docker.exec(&container.name, &argv).await {
+        Ok(output) => BothWires::from_json(&output.stdout).unwrap_or_else(|| {
+            BothWires::failed(&format!("the probe ended with code {}: {}", output.code, output.stderr.trim()))
+        }),
+        Err(error) => BothWires::failed(&error.to_string()),
+    }
+}
+
+/// What a server showed, in a few words.
+pub(super) fn in_words(shown: &Shown, container: &Container) -> String {
     const SHORT: usize = 60;
+    let value = match shown {
+        Shown::Status(value) => value,
+        Shown::Tools(count) => return format!("{count} tools listed, none named as status tool"),
+    };
     let word = value
         .get("status")
         .and_then(Value::as_str)

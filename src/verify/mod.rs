@@ -13,6 +13,6 @@ mod stdio;
 pub use bridge::Reach;
 pub use catalog::{CATALOG, CheckInfo, Severity, reference};
 pub use diagnose::{Diagnosis, diagnose};
-pub use live::verify;
+pub use live::{Scope, verify};
 pub use readiness::{ServiceFailure, await_ready};
 pub use report::{Check, Outcome, Report};

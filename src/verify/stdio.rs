@@ -3,14 +3,13 @@
 use std::pin::Pin;
 use std::time::Instant;
 
-use serde_json::json;
 use tokio::io::{AsyncWrite, DuplexStream};
 
-use super::bridge::status_in_words;
+use super::bridge::in_words;
 use super::diagnose::{Diagnosis, diagnose};
 use super::report::Check;
 use crate::engine::{Docker, EngineError, StderrTail};
-use crate::mcp::{CallError, Client, ConnectError, Dialect, Patience, StdioLines};
+use crate::mcp::{Client, ConnectError, Patience, StatusError, StatusTool, StdioLines};
 use crate::model::User;
 use crate::plan::{Container, Live, LiveContainer, State};
 
@@ -19,16 +18,6 @@ pub(super) struct Seen {
     pub(super) check: Check,
     /// How it was confined while it ran.
     pub(super) live: Option<Live>,
-    /// The tool that can be called for a status through the bridge.
-    pub(super) tool: Option<String>,
-}
-
-/// Which tool proves that the server works.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct StatusTool<'a> {
-    pub(super) name: &'a str,
-    /// Whether a server without it is at fault; another's server may not have ours.
-    pub(super) required: bool,
 }
 
 const MAX_LINE: usize = 16 << 20;
@@ -50,11 +39,11 @@ pub(super) async fn stdio(
     let removed = probes.remove().await;
     let (state, live) = last.map(|last| (last.state, last.live)).unzip();
     match (outcome, removed) {
-        (Ok((evidence, tool)), Ok(())) => {
+        (Ok(evidence), Ok(())) => {
             let evidence = format!("{evidence}, {} ms", elapsed.as_millis());
-            Seen { check: Check::pass("stdio", evidence), live, tool }
+            Seen { check: Check::pass("stdio", evidence), live }
         }
-        (Ok(_), Err(error)) => Seen { check: Check::fail("stdio", error.to_string()), live, tool: None },
+        (Ok(_), Err(error)) => Seen { check: Check::fail("stdio", error.to_string()), live },
         (Err(Fault { evidence, fix }), _) => {
             let evidence = container.redacted(&evidence);
             let fix = fix.or_else(|| why_it_ended(state, &said, &evidence, container.user));
@@ -66,7 +55,7 @@ pub(super) async fn stdio(
                 Some(fix) => Check::fail_with("stdio", evidence, fix),
                 None => Check::fail("stdio", evidence),
             };
-            Seen { check, live, tool: None }
+            Seen { check, live }
         }
     }
 }
@@ -131,33 +120,20 @@ impl Fault {
     }
 }
 
-/// The evidence, and the tool that was called.
-async fn talk(
-    probes: &mut Probes<'_>,
-    tool: StatusTool<'_>,
-    patience: Patience,
-) -> Result<(String, Option<String>), Fault> {
+/// What the server showed.
+async fn talk(probes: &mut Probes<'_>, tool: StatusTool<'_>, patience: Patience) -> Result<String, Fault> {
     let connected = Client::connect(async || probes.open().await, patience).await;
     let mut client = connected.map_err(|error: ConnectError<EngineError>| Fault::of(&error))?;
     let server = client.server().map(|server| format!(", {server}")).unwrap_or_default();
     let spoken = format!("{}{server}", client.dialect());
-    if *client.dialect() != Dialect::Bare {
-        let tools = client.tools().await.map_err(|error: CallError| Fault::of(&error))?;
-        if !tools.iter().any(|name| name == tool.name) {
-            if !tool.required {
-                let evidence = format!("{spoken}: {} tools listed, none named as status tool", tools.len());
-                return Ok((evidence, None));
+    let shown = client.status(tool).await.map_err(|error| {
+        let fix = match &error {
+            StatusError::NoTool { listed, .. } => {
+                Some(format!("set orchestrator.status_tool to one of: {}", listed.join(", ")))
             }
-            let fix = format!("set orchestrator.status_tool to one of: {}", tools.join(", "));
-            return Err(Fault { evidence: format!("the server has no tool {}", tool.name), fix: Some(fix) });
-        }
-    }
-    let answer = client.call(tool.name, json!({})).await.map_err(|error| Fault::of(&error))?;
-    if answer.is_error {
-        return Err(Fault { evidence: format!("{} failed: {}", tool.name, answer.value), fix: None });
-    }
-    Ok((
-        format!("{spoken}: {}", status_in_words(&answer.value, probes.container)),
-        Some(tool.name.to_owned()),
-    ))
+            _ => None,
+        };
+        Fault { fix, ..Fault::of(&error) }
+    })?;
+    Ok(format!("{spoken}: {}", in_words(&shown, probes.container)))
 }

@@ -11,7 +11,7 @@ use tokio::time::timeout;
 
 use super::http::{self, Limits};
 use super::websocket::{self, Endpoint};
-use crate::mcp::{Client, Patience};
+use crate::mcp::{Client, Patience, Shown, StatusTool};
 
 /// The longest answer to a status call, in bytes.
 const STATUS_BYTES: usize = 1024 * 1024;
@@ -36,7 +36,7 @@ pub fn reachable(listener: SocketAddr) -> SocketAddr {
 /// all is well. Without a tool, one line about `/healthz`; with one, a line of JSON on stdout with
 /// the tool's answer over both wires. A second listener, where there is one, is asked for REST.
 #[must_use]
-pub fn run(listeners: &[SocketAddr], tool: Option<&str>, deadline: Option<Duration>) -> bool {
+pub fn run(listeners: &[SocketAddr], tool: Option<StatusTool<'_>>, deadline: Option<Duration>) -> bool {
     let Some(&first) = listeners.first() else { return false };
     let (websocket, rest) = (reachable(first), reachable(*listeners.get(1).unwrap_or(&first)));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
@@ -48,12 +48,8 @@ pub fn run(listeners: &[SocketAddr], tool: Option<&str>, deadline: Option<Durati
         }
         (Ok(runtime), Some(tool)) => {
             let deadline = deadline.unwrap_or(STATUS_DEADLINE);
-            let both = async {
-                tokio::join!(over_websocket(websocket, tool, deadline), over_rest(rest, tool, deadline))
-            };
-            let (websocket, rest) = runtime.block_on(both);
-            let line = json!({"websocket": websocket.to_json(), "rest": rest.to_json()}).to_string();
-            Ok((websocket.answer.is_ok() && rest.answer.is_ok(), line))
+            let seen = runtime.block_on(over_both(websocket, rest, tool, deadline));
+            Ok((seen.works(), seen.to_json().to_string()))
         }
     };
     // Nobody may be listening; the exit code says it all the same.
@@ -75,44 +71,102 @@ pub async fn alive(addr: SocketAddr, deadline: Duration) -> Result<(), String> {
     }
 }
 
-/// What a tool answered over one wire.
+/// What a bridge showed over both of its wires.
 #[derive(Debug, Clone, PartialEq)]
-pub struct WireStatus {
-    /// How the server is spoken to; only a WebSocket shows it.
+pub struct BothWires {
+    /// How the server is spoken to; only the WebSocket shows it.
     pub dialect: Option<String>,
-    /// The tool's answer, or one line that says why there is none.
-    pub answer: Result<Value, String>,
+    /// What it showed over the WebSocket, or one line that says why nothing.
+    pub websocket: Result<Shown, String>,
+    /// The status tool's answer over REST, or one line; `None` where the server lists no such tool.
+    pub rest: Option<Result<Value, String>>,
 }
 
-impl WireStatus {
-    /// As the probe prints it: `{"ok":true,"dialect":…,"value":…}` or `{"ok":false,"error":…}`.
+impl BothWires {
+    /// Both wires failed, for one reason.
+    #[must_use]
+    pub fn failed(error: &str) -> Self {
+        let error = error.to_owned();
+        Self { dialect: None, websocket: Err(error.clone()), rest: Some(Err(error)) }
+    }
+
+    fn works(&self) -> bool {
+        self.websocket.is_ok() && !matches!(self.rest, Some(Err(_)))
+    }
+
+    /// As the probe prints it: `{"websocket": …, "rest": …}`, each of them `{"ok": true, "value": …}`
+    /// or `{"ok": false, "error": …}`; where the server lists no status tool, the WebSocket's
+    /// `{"ok": true, "tools": n}` and REST's `null`.
     #[must_use]
     pub fn to_json(&self) -> Value {
-        let mut shown = match &self.answer {
-            Ok(value) => json!({"ok": true, "value": value}),
-            Err(error) => json!({"ok": false, "error": error}),
+        let failed = |error: &String| json!({"ok": false, "error": error});
+        let mut websocket = match &self.websocket {
+            Ok(Shown::Status(value)) => json!({"ok": true, "value": value}),
+            Ok(Shown::Tools(count)) => json!({"ok": true, "tools": count}),
+            Err(error) => failed(error),
         };
         if let Some(dialect) = &self.dialect {
-            shown["dialect"] = json!(dialect);
+            websocket["dialect"] = json!(dialect);
         }
-        shown
+        let rest = self.rest.as_ref().map(|answer| match answer {
+            Ok(value) => json!({"ok": true, "value": value}),
+            Err(error) => failed(error),
+        });
+        json!({"websocket": websocket, "rest": rest})
+    }
+
+    /// What a probe printed; `None` where it is not a probe's.
+    #[must_use]
+    pub fn from_json(line: &str) -> Option<Self> {
+        let seen: Value = serde_json::from_str(line.trim()).ok()?;
+        let answer = |wire: &Value| {
+            let works = wire.get("ok")?.as_bool()?;
+            Some(if works {
+                Ok(wire.get("value")?.clone())
+            } else {
+                Err(wire.get("error")?.as_str()?.to_owned())
+            })
+        };
+        let websocket = seen.get("websocket")?;
+        let tools = websocket.get("tools").and_then(Value::as_u64).and_then(|count| count.try_into().ok());
+        let rest = seen.get("rest").filter(|rest| !rest.is_null());
+        Some(Self {
+            dialect: websocket.get("dialect").and_then(Value::as_str).map(str::to_owned),
+            websocket: match tools {
+                Some(count) => Ok(Shown::Tools(count)),
+                None => answer(websocket)?.map(Shown::Status),
+            },
+            rest: match rest {
+                Some(rest) => Some(answer(rest)?),
+                None => None,
+            },
+        })
     }
 }
 
-/// Calls a tool without arguments over the bridge's WebSocket, in whatever dialect its server has.
-pub async fn over_websocket(addr: SocketAddr, tool: &str, deadline: Duration) -> WireStatus {
+/// Asks for a status over the WebSocket, in whatever dialect the server has, and then over REST.
+pub async fn over_both(
+    websocket: SocketAddr,
+    rest: SocketAddr,
+    tool: StatusTool<'_>,
+    deadline: Duration,
+) -> BothWires {
     let mut dialect = None;
-    let answer = timeout(deadline, websocket_call(addr, tool, deadline, &mut dialect)).await;
-    let answer = answer.unwrap_or_else(|_| Err(format!("{addr} did not answer within {deadline:?}")));
-    WireStatus { dialect, answer }
+    let shown = timeout(deadline, websocket_status(websocket, tool, deadline, &mut dialect)).await;
+    let shown = shown.unwrap_or_else(|_| Err(format!("{websocket} did not answer within {deadline:?}")));
+    let rest = match &shown {
+        Ok(Shown::Tools(_)) => None,
+        _ => Some(over_rest(rest, tool.name, deadline).await),
+    };
+    BothWires { dialect, websocket: shown, rest }
 }
 
-async fn websocket_call(
+async fn websocket_status(
     addr: SocketAddr,
-    tool: &str,
+    tool: StatusTool<'_>,
     deadline: Duration,
     dialect: &mut Option<String>,
-) -> Result<Value, String> {
+) -> Result<Shown, String> {
     let endpoint = Endpoint {
         addr,
         host: addr.to_string(),
@@ -138,28 +192,25 @@ async fn websocket_call(
     };
     let mut client = connected.map_err(|error| with_reason(in_one_line(&error)))?;
     *dialect = Some(client.dialect().to_string());
-    let answer = client.call(tool, json!({})).await.map_err(|error| with_reason(in_one_line(&error)))?;
+    let shown = client.status(tool).await.map_err(|error| with_reason(in_one_line(&error)))?;
     client.into_lines().close(Duration::from_secs(1)).await;
-    if answer.is_error { Err(format!("{tool} failed: {}", answer.value)) } else { Ok(answer.value) }
+    Ok(shown)
 }
 
 /// Calls a tool without arguments over the bridge's REST wire.
-pub async fn over_rest(addr: SocketAddr, tool: &str, deadline: Duration) -> WireStatus {
+async fn over_rest(addr: SocketAddr, tool: &str, deadline: Duration) -> Result<Value, String> {
     let body = json!({"method": tool, "params": {}}).to_string();
     let limits = Limits { deadline, body: STATUS_BYTES };
-    let answer = match http::post_json(addr, "/mcp", &addr.to_string(), body, limits).await {
-        Err(error) => Err(in_one_line(&error)),
-        Ok(answer) => match (answer.status, serde_json::from_slice::<Value>(&answer.body)) {
-            (200, Ok(value)) => Ok(value),
-            (200, Err(error)) => Err(format!("the answer is not JSON: {error}")),
-            (status, problem) => {
-                let detail =
-                    problem.ok().and_then(|problem| Some(problem.get("detail")?.as_str()?.to_owned()));
-                Err(format!("status {status}: {}", detail.unwrap_or_else(|| "no reason given".to_owned())))
-            }
-        },
-    };
-    WireStatus { dialect: None, answer }
+    let answer = http::post_json(addr, "/mcp", &addr.to_string(), body, limits).await;
+    let answer = answer.map_err(|error| in_one_line(&error))?;
+    match (answer.status, serde_json::from_slice::<Value>(&answer.body)) {
+        (200, Ok(value)) => Ok(value),
+        (200, Err(error)) => Err(format!("the answer is not JSON: {error}")),
+        (status, problem) => {
+            let detail = problem.ok().and_then(|problem| Some(problem.get("detail")?.as_str()?.to_owned()));
+            Err(format!("status {status}: {}", detail.unwrap_or_else(|| "no reason given".to_owned())))
+        }
+    }
 }
 
 /// An error with its causes, in one line.
@@ -189,11 +240,25 @@ mod tests {
     }
 
     #[test]
-    fn a_result_names_its_dialect_only_where_it_was_seen() {
-        let seen = WireStatus { dialect: Some("bare".into()), answer: Ok(json!({"a": 1})) };
-        assert_eq!(seen.to_json(), json!({"ok": true, "dialect": "bare", "value": {"a": 1}}));
-        let failed = WireStatus { dialect: None, answer: Err("no".into()) };
-        assert_eq!(failed.to_json(), json!({"ok": false, "error": "no"}));
+    fn what_a_probe_prints_is_read_back() {
+        let status = BothWires {
+            dialect: Some("bare".into()),
+            websocket: Ok(Shown::Status(json!({"a": 1}))),
+            rest: Some(Err("no".into())),
+        };
+        let printed = json!({
+            "websocket": {"ok": true, "dialect": "bare", "value": {"a": 1}},
+            "rest": {"ok": false, "error": "no"},
+        });
+        assert_eq!(status.to_json(), printed);
+        let tools = BothWires { dialect: None, websocket: Ok(Shown::Tools(3)), rest: None };
+        assert_eq!(tools.to_json(), json!({"websocket": {"ok": true, "tools": 3}, "rest": null}));
+        for seen in [status, tools, BothWires::failed("no")] {
+            assert_eq!(BothWires::from_json(&seen.to_json().to_string()), Some(seen));
+        }
+        for others in ["", "{}", "null", "[1]", r#"{"websocket": {}, "rest": null}"#] {
+            assert_eq!(BothWires::from_json(others), None, "{others}");
+        }
     }
 
     #[tokio::test]

@@ -2,8 +2,8 @@
 # A tera template: what is between braces is filled in, quoted, when the image is built. The
 # classic builder makes a layer or a container for every line, so there are few.
 FROM {{ base }}
-COPY --chown={{ user }} ["logs", "{{ log_dir }}"]
-COPY mcp-bridge /mcp-bridge
+# /mcp-bridge, and the folder for logs, which is its writer's: a fresh volume takes its owner.
+ADD added.tar /
 # In its container the bridge listens on every address of its own network namespace; who can reach
 # it is decided by what is published.
 ENV MCP_BRIDGE_COMMAND="{{ command }}" MCP_BRIDGE_LISTEN="0.0.0.0:8765,0.0.0.0:5000" MCP_BRIDGE_BEHIND_PUBLICATION="true"

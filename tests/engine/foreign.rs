@@ -50,6 +50,26 @@ fn a_server_that_only_speaks_the_bare_dialect_is_proved() {
 }
 
 #[test]
+fn a_server_without_a_status_tool_is_proved_by_the_tools_that_it_lists() {
+    let mut rig = of_dialect("toolless", "legacy", "");
+    rig.set("MCPO_ORCHESTRATOR_STATUS_TOOL", "get_orchestrator_status");
+    rig.up();
+    let through = [None, Some(format!("tcp://127.0.0.1:{}", super::remote::proxy()))];
+    for engine in through {
+        if let Some(engine) = &engine {
+            rig.set("DOCKER_HOST", engine);
+        }
+        let report = rig.run(&["verify", "--format", "json"]).ok().json();
+        for wire in ["stdio", "websocket"] {
+            let (outcome, evidence) = outcome(&report, wire);
+            let shown = outcome == "pass" && evidence.contains("tools listed, none named as status tool");
+            assert!(shown, "{wire} through {engine:?}: {evidence}");
+        }
+        assert_eq!(outcome(&report, "rest").0, "skip", "through {engine:?}");
+    }
+}
+
+#[test]
 fn a_server_that_ends_over_a_dialect_that_it_does_not_know_is_proved() {
     let rig = of_dialect("fussy", "fussy", "");
     rig.up();

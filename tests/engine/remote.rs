@@ -7,7 +7,7 @@ use super::docker::container;
 use super::rig::Rig;
 
 /// A port that leads to the engine's socket.
-fn proxy() -> u16 {
+pub(crate) fn proxy() -> u16 {
     let socket = std::env::var("DOCKER_HOST").ok();
     let socket =
         socket.as_deref().and_then(|host| host.strip_prefix("unix://")).unwrap_or("/var/run/docker.sock");

@@ -310,8 +310,8 @@ fn own_images() -> Images {
     }
     let rig = Rig::of_ours("images");
     let context = rig.folder().join("context");
-    fs::create_dir_all(context.join("logs")).expect("a folder");
-    fs::copy(programs.join("mcp-orchestrator"), context.join("mcp-orchestrator")).expect("a copy");
+    fs::create_dir_all(&context).expect("a folder");
+    add(&context.join("added.tar"), &programs.join("mcp-orchestrator"));
     // All but the labels, which are filled in for programs alone.
     let ours = include_str!("../../templates/image/orchestrator.Dockerfile").lines();
     let ours: Vec<&str> = ours.filter(|line| !line.starts_with("LABEL")).collect();
@@ -325,4 +325,20 @@ fn own_images() -> Images {
     rig.run(&args).ok();
     fs::write(path, stamp).expect("a file");
     images
+}
+
+/// What our own build adds to the base: the program, and a folder for logs that is its user's.
+fn add(archive: &Path, program: &Path) {
+    let mut tar = tar::Builder::new(File::create(archive).expect("a file"));
+    let mut entry = |path: &str, owner: u64, bytes: &[u8]| {
+        let mut header = tar::Header::new_gnu();
+        header.set_mode(0o755);
+        header.set_uid(owner);
+        header.set_gid(owner);
+        header.set_size(bytes.len() as u64);
+        tar.append_data(&mut header, path, bytes).expect("an entry");
+    };
+    entry("app/logs/", 65532, b"");
+    entry("mcp-orchestrator", 0, &fs::read(program).expect("a program"));
+    tar.finish().expect("an archive");
 }

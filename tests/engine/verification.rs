@@ -1,8 +1,12 @@
 //! `verify` notices what was changed behind our back.
 
-use serde_json::Value;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
 
-use super::docker::{docker, id_of};
+use serde_json::{Value, json};
+
+use super::docker::{Ran, docker, id_of, until};
+use super::interruption::signal;
 use super::rig::Rig;
 
 /// The ids of the checks that failed.
@@ -142,4 +146,52 @@ fn a_verification_of_what_is_not_up_says_so_and_leaves_nothing_behind() {
     let volumes = docker(&["volume", "ls", "--quiet", "--filter", &format!("name={}", rig.project)]).ok();
     assert_eq!(volumes.out, "");
     rig.up();
+}
+
+#[test]
+fn up_fails_again_for_as_long_as_what_runs_does_not_pass() {
+    let rig = Rig::new("unwritable");
+    let folder = rig.folder().join("logs");
+    fs::create_dir(&folder).expect("a folder");
+    rig.write("mcpo.yaml", "logs:\n  folder: ./logs\n");
+    let id = |ran: &Ran| (ran.out.contains("log-owner"), id_of(&rig.bridge()));
+    let first = id(&rig.run(&["up"]).ended(1));
+    // Nothing is changed by it, and it is not called right for that.
+    let again = rig.run(&["up"]).ended(1);
+    assert_eq!((first.0, &id(&again)), (true, &first), "{}", again.all());
+    assert!(again.out.contains("1 failed") && !again.out.contains("nothing to do"), "{}", again.out);
+    let report = rig.run(&["up", "--format", "json"]).ended(1).json();
+    assert_eq!((&report["changed"], &report["verification"]["passed"]), (&json!(false), &json!(false)));
+
+    fs::set_permissions(&folder, Permissions::from_mode(0o777)).expect("our folder");
+    let mended = rig.up();
+    assert!(mended.out.starts_with("nothing to do"), "{}", mended.out);
+    let report = rig.run(&["up", "--format", "json"]).ok().json();
+    assert_eq!((&report["changed"], &report["verification"]["passed"]), (&json!(false), &json!(true)));
+    let checks = report["verification"]["checks"].as_array().expect("checks");
+    let skipped: Vec<&str> = checks
+        .iter()
+        .filter(|check| check["outcome"] == "skip")
+        .filter_map(|check| check["id"].as_str())
+        .collect();
+    assert_eq!(skipped, ["stdio"]);
+    assert_eq!(rig.probes(), Vec::<String>::new());
+}
+
+#[test]
+fn an_up_that_was_killed_before_its_proof_is_proved_by_the_next() {
+    let mut rig = Rig::new("unproved");
+    let dockerfile = "FROM scratch\nCOPY stdio-fixture /server\nENTRYPOINT [\"/server\", \"legacy\"]\n";
+    let image = rig.image("server", dockerfile);
+    rig.use_image(&image, "no-such-tool");
+    let mut up = rig.start(&["up"]);
+    until("a container of the verification's", || !rig.probes().is_empty());
+    signal(&up, "KILL");
+    up.wait().expect("an end");
+    for _ in 0..2 {
+        let next = rig.run(&["up"]).ended(1);
+        assert!(next.out.contains("the server has no tool no-such-tool"), "{}", next.all());
+    }
+    let report = rig.run(&["up", "--format", "json"]).ended(1).json();
+    assert_eq!(report["changed"], false);
 }
