@@ -140,6 +140,14 @@ pub struct State {
     pub restarts: i64,
 }
 
+impl State {
+    /// Whether somebody froze its processes; it counts as running all the same.
+    #[must_use]
+    pub fn is_paused(&self) -> bool {
+        self.status == "paused"
+    }
+}
+
 /// What a health check says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Health {

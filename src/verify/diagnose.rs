@@ -17,6 +17,12 @@ pub struct Diagnosis {
 pub fn diagnose(state: &State, log: &[String], user: User) -> Option<Diagnosis> {
     let User { uid, gid } = user;
     let said = |cause: &str, fix: &str| Some(Diagnosis { cause: cause.to_owned(), fix: fix.to_owned() });
+    if state.is_paused() {
+        return said(
+            "somebody paused it",
+            "let it go on with `docker unpause`, or remove it with `docker rm -f`",
+        );
+    }
     if state.oom_killed {
         return said("the kernel ended it for want of memory", "raise hardening.memory");
     }

@@ -49,7 +49,8 @@ pub async fn verify(
     let call = stack.bridge.call_timeout.min(Duration::from_mins(1));
     let fresh = async {
         if scope == Scope::Running {
-            let check = Check::skip("stdio", "no fresh container was started; `mcpo-deploy verify` starts one");
+            let check =
+                Check::skip("stdio", "no fresh container was started; `mcpo-deploy verify` starts one");
             return Seen { check, live: None };
         }
         stdio(docker, &desired.stdio, tool, Patience { call, ..Patience::default() }).await

@@ -31,8 +31,10 @@ pub struct ServiceFailure {
 impl fmt::Display for ServiceFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let State { running, status, exit_code, restarts, .. } = &self.state;
-        if *running && *restarts == 0 {
-            write!(f, "{} runs and does not answer within {:?}", self.name, self.waited)?;
+        if self.state.is_paused() {
+            write!(f, "{} does not answer", self.name)?;
+        } else if *running && *restarts == 0 {
+            write!(f, "{} runs and does not answer within {:.1?}", self.name, self.waited)?;
         } else {
             write!(f, "{} does not stay up: it is {status}, last exit code {exit_code}", self.name)?;
         }
@@ -67,8 +69,8 @@ impl Diagnostic for ServiceFailure {
 const PATIENCE: Duration = Duration::from_mins(1);
 /// How often the bridge is asked, which costs it nothing.
 const TICK: Duration = Duration::from_millis(5);
-/// How many ticks pass between two looks at the container, which cost the engine something.
-const LOOK_EVERY: u32 = 20;
+/// How long between two looks at the container, which cost the engine something.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
 const LOG_LINES: usize = 20;
 /// How long a service stays up that is more than a crash.
 const SETTLED: Duration = Duration::from_millis(500);
@@ -88,17 +90,16 @@ pub async fn await_ready(
     // count against one that runs now.
     let mut restarts_before = just_now.then_some(0);
     let mut ticks = interval(TICK);
-    let mut since_look = LOOK_EVERY - 1;
+    let mut looked: Option<Instant> = None;
     loop {
         ticks.tick().await;
-        since_look += 1;
-        let look = since_look >= LOOK_EVERY;
+        let look = looked.is_none_or(|looked| looked.elapsed() >= LOOK_EVERY);
         if look {
-            since_look = 0;
+            looked = Some(Instant::now());
             let state = docker.container(&container.name).await?.map(|live| live.state).unwrap_or_default();
             let ended = !state.running && !matches!(state.status.as_str(), "created" | "restarting");
             let restarted = state.restarts > *restarts_before.get_or_insert(state.restarts);
-            if ended || restarted || begun.elapsed() > PATIENCE {
+            if ended || restarted || state.is_paused() || begun.elapsed() > PATIENCE {
                 return Err(failure(docker, container, state, begun.elapsed()).await.into());
             }
             let settled = !just_now || begun.elapsed() >= SETTLED;
@@ -135,6 +136,8 @@ async fn failure(docker: &Docker, container: &Container, state: State, waited: D
         .filter_map(|line| async { Some(container.redacted(line.ok()?.text.trim_end())) })
         .collect()
         .await;
-    let diagnosis = diagnose(&state, &log, container.user);
+    // Of one that runs, nothing follows from what it once complained of.
+    let last_words = if state.running && state.restarts == 0 { &[] } else { &*log };
+    let diagnosis = diagnose(&state, last_words, container.user);
     ServiceFailure { name: name.clone(), state, log, diagnosis, waited }
 }

@@ -122,3 +122,15 @@ fn a_rerun_continues_where_an_image_is_missing() {
     assert_eq!(container(&rig.bridge())["State"]["Running"], true);
     assert_eq!(rig.rest_status("status")["status"], "active");
 }
+
+#[test]
+fn a_container_that_somebody_paused_is_told_at_once() {
+    let rig = Rig::new("paused");
+    rig.up();
+    docker(&["pause", &rig.bridge()]).ok();
+    let failed = rig.run(&["up"]).ended(1);
+    assert!(failed.err.contains("probably somebody paused it"), "{}", failed.err);
+    assert!(failed.err.contains("`docker unpause`"), "{}", failed.err);
+    docker(&["unpause", &rig.bridge()]).ok();
+    assert_eq!(rig.rest_status("get_orchestrator_status")["status"], "active");
+}
