@@ -1,6 +1,6 @@
 //! Checked values → a [`Stack`]: what depends on other settings, on each other, or on files.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -136,6 +136,7 @@ impl Assembly<'_, '_> {
             command: self.list("orchestrator.command")?,
             env_file: self.env_file(&required_keys, &environment)?,
             environment,
+            passed: self.passed("orchestrator.environment"),
             required_keys,
             status_tool: self.one("orchestrator.status_tool")?,
         })
@@ -253,6 +254,7 @@ impl Assembly<'_, '_> {
             source: source.unwrap_or(Source::Image),
             command: self.list("app.command")?,
             environment: self.secrets("app.environment")?,
+            passed: self.passed("app.environment"),
             ports,
         }))
     }
@@ -327,13 +329,23 @@ impl Assembly<'_, '_> {
     fn map(&self, key: &str) -> Result<BTreeMap<String, String>, Problem> {
         match self.layers.values.get(key).map(|entry| &entry.value) {
             None => Ok(BTreeMap::new()),
-            Some(Value::Map(entries)) => Ok(entries.clone()),
+            Some(Value::Map(entries)) => {
+                Ok(entries.iter().map(|(name, value)| (name.clone(), value.text.clone())).collect())
+            }
             Some(Value::One(_) | Value::List(_)) => Err(bug(key)),
         }
     }
 
     fn secrets(&self, key: &str) -> Result<BTreeMap<String, Secret>, Problem> {
         Ok(self.map(key)?.into_iter().map(|(name, value)| (name, Secret::new(value))).collect())
+    }
+
+    /// The names in a map whose values were taken from the environment.
+    fn passed(&self, key: &str) -> BTreeSet<String> {
+        let Some(Value::Map(entries)) = self.layers.values.get(key).map(|entry| &entry.value) else {
+            return BTreeSet::new();
+        };
+        entries.iter().filter(|(_, value)| value.passed).map(|(name, _)| name.clone()).collect()
     }
 }
 

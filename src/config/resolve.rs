@@ -143,7 +143,9 @@ fn json(setting: &settings::Setting, value: &Value) -> serde_json::Value {
     match value {
         Value::One(one) => scalar(one),
         Value::List(items) => items.iter().map(scalar).collect(),
-        Value::Map(entries) => entries.iter().map(|(name, value)| (name.clone(), scalar(value))).collect(),
+        Value::Map(entries) => {
+            entries.iter().map(|(name, value)| (name.clone(), scalar(&value.text))).collect()
+        }
     }
 }
 

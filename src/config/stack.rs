@@ -60,6 +60,8 @@ pub struct Orchestrator {
     pub env_file: Option<EnvFile>,
     /// Variables from the file, the environment or flags, which beat the env file's.
     pub environment: BTreeMap<String, Secret>,
+    /// Those among them whose values were taken from the environment, since none was written.
+    pub passed: BTreeSet<String>,
     /// Variables that its work needs; one that is missing is a warning.
     pub required_keys: Vec<String>,
     /// The tool whose answer proves that it works.
@@ -223,6 +225,8 @@ pub struct App {
     pub command: Vec<String>,
     /// Its variables.
     pub environment: BTreeMap<String, Secret>,
+    /// Those among them whose values were taken from the environment, since none was written.
+    pub passed: BTreeSet<String>,
     /// Its published ports: host port to container port, on the bridge's address.
     pub ports: BTreeMap<u16, u16>,
 }

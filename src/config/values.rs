@@ -14,7 +14,21 @@ use crate::env::Env;
 pub(super) enum Value {
     One(String),
     List(Vec<String>),
-    Map(BTreeMap<String, String>),
+    Map(BTreeMap<String, Text>),
+}
+
+/// A value of a map.
+#[derive(Clone, PartialEq, Eq)]
+pub(super) struct Text {
+    pub(super) text: String,
+    /// Whether it was taken from the environment, because none stands there.
+    pub(super) passed: bool,
+}
+
+impl Text {
+    fn written(text: String) -> Self {
+        Self { text, passed: false }
+    }
 }
 
 #[derive(Clone)]
@@ -153,7 +167,7 @@ fn map(
     entries: &[(Key, Node)],
     env: &Env,
     faults: &mut Vec<FaultAt>,
-) -> BTreeMap<String, String> {
+) -> BTreeMap<String, Text> {
     let mut read = BTreeMap::new();
     let mut seen: BTreeMap<Rc<str>, Spot> = BTreeMap::new();
     for (name, node) in entries {
@@ -178,15 +192,15 @@ fn map(
             // As a name without a value in an env file: from the environment, or not at all.
             (Kind::Value, Data::Null) => {
                 if let Some(value) = env.get_raw(&checked) {
-                    read.insert(checked, value.to_owned());
+                    read.insert(checked, Text { text: value.to_owned(), passed: true });
                 }
             }
             (Kind::MountOptions, Data::Null) => {
-                read.insert(checked, String::new());
+                read.insert(checked, Text::written(String::new()));
             }
             _ => {
                 if let Some(text) = one(value, node, &name.name, faults) {
-                    read.insert(checked, text);
+                    read.insert(checked, Text::written(text));
                 }
             }
         }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::desired::{Container, MountSource, Restart};
+use super::container::{Container, MountSource, Restart};
 use super::observed::{Live, LiveMount};
 use crate::model::{Bytes, Cpus};
 
@@ -213,7 +213,7 @@ fn found_mounts(mounts: &[LiveMount]) -> BTreeSet<String> {
 }
 
 fn promised_ports(container: &Container) -> BTreeSet<String> {
-    let words = |port: &super::desired::Port| format!("{}:{}→{}", port.address, port.host, port.container);
+    let words = |port: &super::container::Port| format!("{}:{}→{}", port.address, port.host, port.container);
     container.ports.iter().map(words).collect()
 }
 

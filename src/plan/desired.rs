@@ -1,16 +1,16 @@
 //! What should run, as one typed description that every rendering starts from.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::net::IpAddr;
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::container::{Container, EnvFileRef, Mount, MountSource, Origins, Port, Restart, Service};
 use super::limits::Limits;
 use super::observed::{ImageFacts, Machine, Observed, OwnedObject};
 use super::op::{Network, Volume};
 use super::problem::{PlanError, PlanProblem};
 use crate::config::{self, LogPlace, Seccomp, Stack};
-use crate::model::{Bytes, Cpus, ImageRef, ProjectName, Secret, User, label};
+use crate::model::{ImageRef, ProjectName, Secret, User, label};
 
 /// Which part of a deployment a verb is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -35,38 +35,6 @@ impl Profile {
     }
 }
 
-/// A service of a deployment. Its name is the host name on the private network.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Service {
-    /// The stdio server, spawned on demand.
-    Orchestrator,
-    /// The network bridge.
-    Bridge,
-    /// The user's application.
-    App,
-}
-
-impl Service {
-    /// Every service, in the order in which they start.
-    pub const ALL: [Self; 3] = [Self::Orchestrator, Self::Bridge, Self::App];
-
-    /// The name in Compose files and labels.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Orchestrator => "mcp-orchestrator",
-            Self::Bridge => "mcp-bridge",
-            Self::App => "app",
-        }
-    }
-
-    /// The service of that name.
-    #[must_use]
-    pub fn of_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|service| service.name() == name)
-    }
-}
-
 /// Everything that should be.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Desired {
@@ -80,6 +48,8 @@ pub struct Desired {
     pub containers: Vec<Container>,
     /// The stdio server as one verification or one client runs it.
     pub stdio: Container,
+    /// The images that are built from contexts of the user's.
+    pub builds: BTreeMap<Service, BuildContext>,
     /// What was adjusted to the machine, to be said.
     pub notes: Vec<String>,
 }
@@ -97,116 +67,13 @@ impl Desired {
     }
 }
 
-/// A container, down to the last field that decides how it is confined.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-#[expect(clippy::struct_excessive_bools, reason = "each is one switch of the engine's")]
-pub struct Container {
-    /// The service that it is of.
-    pub service: Service,
-    /// Its name; `<project>-<service>-1` as Compose names it.
-    pub name: String,
-    /// The image reference, as written.
-    pub image: ImageRef,
-    /// The id of the image that the reference meant when this was planned.
-    pub image_id: Option<String>,
-    /// What it runs; empty means the image's own command.
-    pub command: Vec<String>,
-    /// Its variables.
-    pub environment: BTreeMap<String, Secret>,
-    /// Who it runs as.
-    pub user: User,
-    /// The root file system is read-only.
-    pub read_only: bool,
-    /// In-memory folders: path to mount options.
-    pub tmpfs: BTreeMap<String, String>,
-    /// Capabilities kept of all, which are dropped.
-    pub cap_add: BTreeSet<String>,
-    /// No process gains rights that its parent lacks.
-    pub no_new_privileges: bool,
-    /// The seccomp profile: `None` is the engine's default, else `unconfined` or the profile's JSON.
-    pub seccomp: Option<String>,
-    /// Memory.
-    pub memory: Option<Bytes>,
-    /// There is no swap on top of limited memory; `false` only where the engine cannot limit it.
-    pub no_swap: bool,
-    /// Processors.
-    pub cpus: Option<Cpus>,
-    /// Processes and threads.
-    pub pids: Option<u32>,
-    /// An init process of the engine's reaps, where the program does not.
-    pub init: bool,
-    /// Volumes and host folders.
-    pub mounts: Vec<Mount>,
-    /// The network's name in the engine; `none` for no network.
-    pub network: String,
-    /// Published ports.
-    pub ports: Vec<Port>,
-    /// What happens when it ends.
-    pub restart: Restart,
-    /// The size of one file of the engine's log.
-    pub log_size: Bytes,
-    /// How many such files are kept.
-    pub log_files: u32,
-    /// Standard input stays open for one attached client.
-    pub interactive: bool,
-    /// How long it has to end before it is killed.
-    pub stop_grace: Duration,
-    /// Its labels, all but the config hash.
-    pub labels: BTreeMap<String, String>,
-}
-
-impl Container {
-    /// What a server said, without the values that were given to it: servers print their keys when
-    /// they fail. Short values are words that occur by chance, and hide nothing worth hiding.
-    #[must_use]
-    pub fn redacted(&self, text: &str) -> String {
-        const SHORT: usize = 6;
-        // Ours are settings, and a folder's name in an error is what helps.
-        let theirs = self.environment.iter().filter(|(key, _)| !key.starts_with("MCP"));
-        let mut values: Vec<&str> = theirs.map(|(_, value)| value.expose()).collect();
-        values.retain(|value| value.len() >= SHORT);
-        // The longest first: one may hold another.
-        values.sort_by_key(|value| std::cmp::Reverse(value.len()));
-        values.into_iter().fold(text.to_owned(), |text, value| text.replace(value, "[secret]"))
-    }
-}
-
-/// Something mounted into a container, writable.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Mount {
-    /// What.
-    pub source: MountSource,
-    /// Where: an absolute path in the container.
-    pub target: String,
-}
-
-/// What is mounted.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum MountSource {
-    /// A named volume, by its name in the engine.
-    Volume(String),
-    /// A folder of the host. Absolute.
-    Folder(PathBuf),
-}
-
-/// A published port.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Port {
-    /// The host's address.
-    pub address: IpAddr,
-    /// The host's port.
-    pub host: u16,
-    /// The container's port.
-    pub container: u16,
-}
-
-/// What happens when a container ends.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Restart {
-    /// It stays down, and is removed.
-    Never,
-    /// It is started again until somebody stops it.
-    UnlessStopped,
+/// A context that an image is built from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BuildContext {
+    /// The folder. Absolute.
+    pub context: PathBuf,
+    /// The Dockerfile, relative to it.
+    pub dockerfile: String,
 }
 
 /// The ports that the bridge listens on inside its container.
@@ -247,9 +114,10 @@ pub fn desired(
         containers.push(context.app(app));
     }
     let stdio = context.stdio();
+    let builds = builds(stack, profile);
     if profile == Profile::BuildOnly {
         let project = stack.project.clone();
-        return Ok(Desired { project, network: None, volumes: Vec::new(), containers, stdio, notes });
+        return Ok(Desired { project, network: None, volumes: Vec::new(), containers, stdio, builds, notes });
     }
     let mut volumes: Vec<Volume> = Vec::new();
     for mount in containers.iter().chain([&stdio]).flat_map(|container| &container.mounts) {
@@ -261,7 +129,22 @@ pub fn desired(
         }
     }
     let network = context.network();
-    Ok(Desired { project: stack.project.clone(), network, volumes, containers, stdio, notes })
+    Ok(Desired { project: stack.project.clone(), network, volumes, containers, stdio, builds, notes })
+}
+
+fn builds(stack: &Stack, profile: Profile) -> BTreeMap<Service, BuildContext> {
+    let app = stack.app.as_ref().filter(|_| profile == Profile::FullStack);
+    let sources = [
+        (Service::Orchestrator, Some(&stack.orchestrator.source)),
+        (Service::App, app.map(|app| &app.source)),
+    ];
+    let of_context = |(service, source): (Service, Option<&config::Source>)| match source? {
+        config::Source::Context { context, dockerfile } => {
+            Some((service, BuildContext { context: context.clone(), dockerfile: dockerfile.clone() }))
+        }
+        config::Source::Ours | config::Source::Image => None,
+    };
+    sources.into_iter().filter_map(of_context).collect()
 }
 
 /// What is refused whatever the images are.
@@ -346,6 +229,7 @@ impl<'a> Context<'a> {
         Container {
             image_id: self.images.bridge.map(|image| image.id.clone()),
             environment,
+            origins: self.server_origins(),
             mounts: self.log_mount(),
             ports: vec![port(bridge.websocket_port, WEBSOCKET), port(bridge.rest_port, REST)],
             network: match &self.stack.hardening.network {
@@ -372,6 +256,7 @@ impl<'a> Context<'a> {
             environment: self.server_environment(),
             // Ours handles signals and has no children; of another program nobody knows.
             init: image.is_none_or(|image| !image.labels.contains_key(label::PROGRAM)),
+            origins: self.server_origins(),
             mounts: self.log_mount(),
             restart: Restart::Never,
             interactive: true,
@@ -393,6 +278,7 @@ impl<'a> Context<'a> {
             image_id: self.images.app.map(|image| image.id.clone()),
             command: app.command.clone(),
             environment,
+            origins: Origins { passed: app.passed.clone(), ..self.origins() },
             user: self.stack.hardening.user.or(user).unwrap_or(User::NONROOT),
             init: true,
             ports: app.ports.iter().map(|(&host, &container)| Port { address, host, container }).collect(),
@@ -434,6 +320,28 @@ impl<'a> Context<'a> {
             interactive: false,
             stop_grace: STOP_GRACE,
             labels: self.labels(service),
+            origins: self.origins(),
+        }
+    }
+
+    fn origins(&self) -> Origins {
+        let seccomp = match &self.stack.hardening.seccomp {
+            Seccomp::Profile { path, .. } => Some(path.clone()),
+            Seccomp::Default | Seccomp::Unconfined => None,
+        };
+        Origins { seccomp, ..Origins::default() }
+    }
+
+    /// Where the values of [`Self::server_environment`] come from.
+    fn server_origins(&self) -> Origins {
+        let orchestrator = &self.stack.orchestrator;
+        let file = orchestrator.env_file.as_ref();
+        let in_file = file.iter().flat_map(|file| file.variables.keys());
+        Origins {
+            env_file: file.map(|file| EnvFileRef { path: file.path.clone(), required: file.required }),
+            from_file: in_file.filter(|key| !orchestrator.environment.contains_key(*key)).cloned().collect(),
+            passed: orchestrator.passed.clone(),
+            ..self.origins()
         }
     }
 

@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 
 use super::compare::{Mismatch, compare};
-use super::desired::{Container, Desired};
+use super::container::Container;
+use super::desired::Desired;
 use super::hash::config_hash;
 use super::observed::{LiveContainer, Observed, OwnedObject};
 use super::op::{Op, Plan, Step};
@@ -131,7 +132,8 @@ fn taken_ports(container: &Container, unusable: &mut BTreeSet<u16>, observed: &O
 /// The setting that a published port comes from.
 #[must_use]
 pub fn setting_of(container: &Container, port: u16) -> &'static str {
-    use super::desired::{REST, Service, WEBSOCKET};
+    use super::container::Service;
+    use super::desired::{REST, WEBSOCKET};
     match (container.service, port) {
         (Service::Bridge, WEBSOCKET) => "bridge.websocket_port",
         (Service::Bridge, REST) => "bridge.rest_port",

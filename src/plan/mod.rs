@@ -2,6 +2,7 @@
 //! prompt or log.
 
 mod compare;
+mod container;
 mod desired;
 mod deviation;
 mod diff;
@@ -14,7 +15,8 @@ mod op;
 mod problem;
 
 pub use compare::{Mismatch, compare};
-pub use desired::{Container, Desired, Images, Mount, MountSource, Port, Profile, Restart, Service, desired};
+pub use container::{Container, EnvFileRef, Mount, MountSource, Origins, Port, Restart, Service};
+pub use desired::{BuildContext, Desired, Images, Profile, desired};
 pub use deviation::{Deviation, deviations};
 pub use diff::{removal, setting_of, steps};
 pub use event::{Event, Events};

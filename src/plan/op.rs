@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::PathBuf;
 
-use super::desired::Container;
+use super::container::Container;
 use super::hash::Digest;
 use crate::config::Protection;
 use crate::model::{ImageRef, ProjectName};

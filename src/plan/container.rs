@@ -1,0 +1,183 @@
+//! A container as it should be, and the words for its parts.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::hash::{Hash, Hasher};
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::model::{Bytes, Cpus, ImageRef, Secret, User};
+
+/// A service of a deployment. Its name is the host name on the private network.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Service {
+    /// The stdio server, spawned on demand.
+    Orchestrator,
+    /// The network bridge.
+    Bridge,
+    /// The user's application.
+    App,
+}
+
+impl Service {
+    /// Every service, in the order in which they start.
+    pub const ALL: [Self; 3] = [Self::Orchestrator, Self::Bridge, Self::App];
+
+    /// The name in Compose files and labels.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Orchestrator => "mcp-orchestrator",
+            Self::Bridge => "mcp-bridge",
+            Self::App => "app",
+        }
+    }
+
+    /// The service of that name.
+    #[must_use]
+    pub fn of_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|service| service.name() == name)
+    }
+}
+
+/// A container, down to the last field that decides how it is confined.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[expect(clippy::struct_excessive_bools, reason = "each is one switch of the engine's")]
+pub struct Container {
+    /// The service that it is of.
+    pub service: Service,
+    /// Its name; `<project>-<service>-1` as Compose names it.
+    pub name: String,
+    /// The image reference, as written.
+    pub image: ImageRef,
+    /// The id of the image that the reference meant when this was planned.
+    pub image_id: Option<String>,
+    /// What it runs; empty means the image's own command.
+    pub command: Vec<String>,
+    /// Its variables.
+    pub environment: BTreeMap<String, Secret>,
+    /// Who it runs as.
+    pub user: User,
+    /// The root file system is read-only.
+    pub read_only: bool,
+    /// In-memory folders: path to mount options.
+    pub tmpfs: BTreeMap<String, String>,
+    /// Capabilities kept of all, which are dropped.
+    pub cap_add: BTreeSet<String>,
+    /// No process gains rights that its parent lacks.
+    pub no_new_privileges: bool,
+    /// The seccomp profile: `None` is the engine's default, else `unconfined` or the profile's JSON.
+    pub seccomp: Option<String>,
+    /// Memory.
+    pub memory: Option<Bytes>,
+    /// There is no swap on top of limited memory; `false` only where the engine cannot limit it.
+    pub no_swap: bool,
+    /// Processors.
+    pub cpus: Option<Cpus>,
+    /// Processes and threads.
+    pub pids: Option<u32>,
+    /// An init process of the engine's reaps, where the program does not.
+    pub init: bool,
+    /// Volumes and host folders.
+    pub mounts: Vec<Mount>,
+    /// The network's name in the engine; `none` for no network.
+    pub network: String,
+    /// Published ports.
+    pub ports: Vec<Port>,
+    /// What happens when it ends.
+    pub restart: Restart,
+    /// The size of one file of the engine's log.
+    pub log_size: Bytes,
+    /// How many such files are kept.
+    pub log_files: u32,
+    /// Standard input stays open for one attached client.
+    pub interactive: bool,
+    /// How long it has to end before it is killed.
+    pub stop_grace: Duration,
+    /// Its labels, all but the config hash.
+    pub labels: BTreeMap<String, String>,
+    /// Where values came from.
+    pub origins: Origins,
+}
+
+/// Where the values of a container came from. Text that is rendered names the place instead of the
+/// value: secrets stay where they are, and so does what only this machine has.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Origins {
+    /// The env file.
+    pub env_file: Option<EnvFileRef>,
+    /// The variables that come from it.
+    pub from_file: BTreeSet<String>,
+    /// The variables that are taken from the environment of whoever starts the container.
+    pub passed: BTreeSet<String>,
+    /// The file of the seccomp profile. Absolute.
+    pub seccomp: Option<PathBuf>,
+}
+
+/// Nothing: where a value came from is not part of what a container is created from.
+impl Hash for Origins {
+    fn hash<H: Hasher>(&self, _: &mut H) {}
+}
+
+/// An env file, not what is in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EnvFileRef {
+    /// Where it is. Absolute.
+    pub path: PathBuf,
+    /// Whether it must be there.
+    pub required: bool,
+}
+
+impl Container {
+    /// What a server said, without the values that were given to it: servers print their keys when
+    /// they fail. Short values are words that occur by chance, and hide nothing worth hiding.
+    #[must_use]
+    pub fn redacted(&self, text: &str) -> String {
+        const SHORT: usize = 6;
+        // Ours are settings, and a folder's name in an error is what helps.
+        let theirs = self.environment.iter().filter(|(key, _)| !key.starts_with("MCP"));
+        let mut values: Vec<&str> = theirs.map(|(_, value)| value.expose()).collect();
+        values.retain(|value| value.len() >= SHORT);
+        // The longest first: one may hold another.
+        values.sort_by_key(|value| std::cmp::Reverse(value.len()));
+        values.into_iter().fold(text.to_owned(), |text, value| text.replace(value, "[secret]"))
+    }
+}
+
+/// Something mounted into a container, writable.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Mount {
+    /// What.
+    pub source: MountSource,
+    /// Where: an absolute path in the container.
+    pub target: String,
+}
+
+/// What is mounted.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum MountSource {
+    /// A named volume, by its name in the engine.
+    Volume(String),
+    /// A folder of the host. Absolute.
+    Folder(PathBuf),
+}
+
+/// A published port.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Port {
+    /// The host's address.
+    pub address: IpAddr,
+    /// The host's port.
+    pub host: u16,
+    /// The container's port.
+    pub container: u16,
+}
+
+/// What happens when a container ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Restart {
+    /// It stays down, and is removed.
+    Never,
+    /// It is started again until somebody stops it.
+    UnlessStopped,
+}
