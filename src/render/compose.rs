@@ -1,0 +1,122 @@
+//! A deployment as a Compose file, by the Compose specification.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use super::read_back::{Weaker, read_back};
+use super::seal::seal;
+use super::templates::{RenderError, Templates};
+use super::view::File;
+use crate::plan::{Desired, Profile, Service};
+
+/// Which Compose is to read the file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Generation {
+    /// Version 2.24 and later.
+    Current,
+    /// Version 1.29, whose files have no name and whose env files have one form.
+    V1_29,
+}
+
+/// What a file depends on besides the deployment.
+#[derive(Debug, Clone, Copy)]
+pub struct Options<'a> {
+    /// The templates.
+    pub templates: &'a Templates,
+    /// The folder that the file will lie in. Absolute.
+    pub folder: &'a Path,
+    /// The project's folder, whose paths are written relative to the file's. Absolute.
+    pub project_folder: &'a Path,
+    /// Which Compose is to read it.
+    pub generation: Generation,
+    /// The services whose images `mcpo-deploy build` makes from programs of ours.
+    pub own_images: &'a BTreeSet<Service>,
+    /// A checkout of our sources, from whose Dockerfiles Compose can build these too. Absolute.
+    pub checkout: Option<&'a Path>,
+    /// Build arguments for the bridge's image, as `NAME=value`.
+    pub bridge_args: &'a [String],
+    /// Image references that can only ever mean one image, to be written instead of the names.
+    pub pins: &'a BTreeMap<Service, String>,
+    /// Whether a template may say less than the description.
+    pub allow_weaker: bool,
+}
+
+/// A rendered file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rendered {
+    /// Its name.
+    pub name: &'static str,
+    /// Its text, with the digest that tells whether somebody edits it.
+    pub text: String,
+    /// Where a template of the user's made it weaker than the description; empty unless allowed.
+    pub weaker: Vec<Weaker>,
+    /// What the reader should know.
+    pub notes: Vec<String>,
+}
+
+/// The name of a profile's file.
+#[must_use]
+pub const fn file_name(profile: Profile) -> &'static str {
+    match profile {
+        Profile::Bridge => "docker-compose.mcp-bridge.yml",
+        Profile::FullStack => "docker-compose.full-stack.yml",
+        Profile::BuildOnly => "docker-compose.build-only.yml",
+    }
+}
+
+const fn template_name(profile: Profile) -> &'static str {
+    match profile {
+        Profile::Bridge => "bridge.yml",
+        Profile::FullStack => "full-stack.yml",
+        Profile::BuildOnly => "build-only.yml",
+    }
+}
+
+/// Renders a profile. `desired` is what the profile would run; for the images alone, what the bridge
+/// would.
+pub fn compose(desired: &Desired, profile: Profile, options: &Options<'_>) -> Result<Rendered, RenderError> {
+    let file = File::new(desired, profile, options);
+    let template = template_name(profile);
+    let text = options.templates.render(template, &file)?;
+    let text = format!("{}\n", text.trim_end());
+    let weaker = read_back(&text, &file).map_err(|reason| RenderError::Unreadable { template, reason })?;
+    if !weaker.is_empty() && !options.allow_weaker {
+        return Err(RenderError::Weaker(weaker.iter().map(ToString::to_string).collect()));
+    }
+    Ok(Rendered { name: file_name(profile), text: seal(&text), weaker, notes: notes(&file, options) })
+}
+
+fn notes(file: &File, options: &Options<'_>) -> Vec<String> {
+    let mut notes = Vec::new();
+    if options.generation == Generation::V1_29 {
+        let name = file.services.first().map_or("", |service| service.name.as_str());
+        notes.push("for Compose 1.29 there is no `name:`: give the project with -p".to_owned());
+        if file.services.iter().any(|service| service.env_file.is_some()) {
+            notes.push(format!(
+                "for Compose 1.29 env files have no `required` and no `format: raw`: {name}'s must be there, and quotes in it are its own to read"
+            ));
+        }
+        if file.services.iter().any(|service| options.own_images.iter().any(|own| own.name() == service.name))
+        {
+            notes
+                .push("for Compose 1.29 there is no `pull_policy`: run `mcpo-deploy build` first".to_owned());
+        }
+    }
+    let by_id = file.services.iter().filter(|service| service.pinned == Some("id"));
+    notes.extend(
+        by_id.map(|service| {
+            format!("{} is pinned to an image id, which this machine alone knows", service.name)
+        }),
+    );
+    let asked: BTreeSet<&str> = file
+        .services
+        .iter()
+        .flat_map(|service| &service.environment)
+        .filter(|variable| variable.scalar.is_some())
+        .filter_map(|variable| variable.text.split('=').next())
+        .collect();
+    notes.extend(asked.into_iter().map(|key| {
+        format!("{key} is asked for where the file is used: set it in the environment or in the .env beside the file")
+    }));
+    notes
+}

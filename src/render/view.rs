@@ -1,0 +1,310 @@
+//! What a template sees of a deployment: the same values that the engine is given, as Compose spells
+//! them.
+
+use std::path::Path;
+
+use serde::Serialize;
+use serde_json::{Number, Value};
+
+use super::compose::{Generation, Options};
+use super::path::from_folder;
+use super::yaml;
+use crate::model::{Cpus, label};
+use crate::plan::{Container, Desired, MountSource, Port, Profile, Restart, Service};
+
+/// A whole file.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub(super) struct File {
+    /// `None` where the generation does not know the key.
+    pub(super) project: Option<String>,
+    pub(super) services: Vec<ServiceView>,
+    pub(super) networks: Vec<NetworkView>,
+    pub(super) volumes: Vec<VolumeView>,
+    /// Whether the bridge answers to people beyond this machine.
+    pub(super) open: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub(super) struct NetworkView {
+    pub(super) key: String,
+    /// The name of a network that exists and is not ours.
+    pub(super) external: Option<String>,
+    pub(super) labels: Vec<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub(super) struct VolumeView {
+    pub(super) key: String,
+    pub(super) labels: Vec<String>,
+}
+
+/// One service.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[expect(clippy::struct_excessive_bools, reason = "each is one switch of Compose's")]
+pub(super) struct ServiceView {
+    pub(super) name: String,
+    pub(super) image: String,
+    /// `digest` or `id` where the reference can only ever mean one image.
+    pub(super) pinned: Option<&'static str>,
+    pub(super) build: Option<BuildView>,
+    /// Whether the image must be here already: nobody's registry has it.
+    pub(super) never_pulled: bool,
+    pub(super) profiles: Vec<String>,
+    pub(super) depends_on: Vec<String>,
+    pub(super) command: Vec<String>,
+    pub(super) env_file: Option<EnvFileView>,
+    pub(super) environment: Vec<Variable>,
+    pub(super) user: String,
+    pub(super) read_only: bool,
+    pub(super) tmpfs: Vec<String>,
+    pub(super) cap_add: Vec<String>,
+    pub(super) security_opt: Vec<String>,
+    pub(super) mem_limit: Option<String>,
+    pub(super) memswap_limit: Option<Value>,
+    pub(super) cpus: Option<Number>,
+    pub(super) pids_limit: Option<u32>,
+    pub(super) init: bool,
+    pub(super) stdin_open: bool,
+    pub(super) restart: &'static str,
+    pub(super) stop_grace_period: String,
+    pub(super) log_size: String,
+    pub(super) log_files: String,
+    pub(super) network: Option<String>,
+    pub(super) ports: Vec<String>,
+    pub(super) volumes: Vec<MountView>,
+    pub(super) labels: Vec<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub(super) struct BuildView {
+    pub(super) context: String,
+    pub(super) dockerfile: String,
+    pub(super) args: Vec<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub(super) struct EnvFileView {
+    pub(super) path: String,
+    pub(super) required: bool,
+    /// Whether `required` and `format` can be said.
+    pub(super) long: bool,
+}
+
+/// One entry of `environment`.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub(super) struct Variable {
+    /// `KEY=value`, or `KEY` alone.
+    pub(super) text: String,
+    /// The whole scalar, where Compose is to replace a variable in it.
+    pub(super) scalar: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub(super) struct MountView {
+    pub(super) kind: &'static str,
+    pub(super) source: String,
+    pub(super) target: String,
+}
+
+impl File {
+    pub(super) fn new(desired: &Desired, profile: Profile, options: &Options<'_>) -> Self {
+        let project = desired.project.to_string();
+        let mut services: Vec<ServiceView> = desired
+            .containers
+            .iter()
+            .map(|container| service(container, desired, profile, options))
+            .collect();
+        if profile == Profile::FullStack || profile == Profile::BuildOnly {
+            services.push(service(&desired.stdio, desired, profile, options));
+        }
+        let ours = format!("{}={project}", label::PROJECT);
+        let external = desired.containers.iter().map(|container| container.network.as_str()).find(|name| {
+            *name != "none" && desired.network.as_ref().is_none_or(|network| network.name != *name)
+        });
+        let own = desired.network.iter().map(|network| NetworkView {
+            key: network.key.clone(),
+            external: None,
+            labels: vec![ours.clone()],
+        });
+        let external = external.map(|name| NetworkView {
+            key: EXTERNAL.to_owned(),
+            external: Some(name.to_owned()),
+            labels: Vec::new(),
+        });
+        let volumes = desired.volumes.iter();
+        Self {
+            project: (options.generation == Generation::Current).then_some(project),
+            services,
+            networks: own.chain(external).collect(),
+            volumes: volumes
+                .map(|volume| VolumeView { key: volume.key.clone(), labels: vec![ours.clone()] })
+                .collect(),
+            open: desired
+                .containers
+                .iter()
+                .flat_map(|one| &one.ports)
+                .any(|port| !port.address.is_loopback()),
+        }
+    }
+}
+
+/// The key of a network that is not ours.
+const EXTERNAL: &str = "existing";
+
+fn service(container: &Container, desired: &Desired, profile: Profile, options: &Options<'_>) -> ServiceView {
+    let current = options.generation == Generation::Current;
+    let name = container.service.name();
+    let build_only = profile == Profile::BuildOnly || container.service == Service::Orchestrator;
+    let path = |path: &Path| from_folder(path, options.folder, options.project_folder);
+    let pin = options.pins.get(&container.service);
+    let image = pin.cloned().unwrap_or_else(|| container.image.to_string());
+    let build = build(container, desired, options).filter(|_| pin.is_none());
+    ServiceView {
+        name: name.to_owned(),
+        pinned: match (image.starts_with("sha256:"), image.contains("@sha256:")) {
+            (true, _) => Some("id"),
+            (_, true) => Some("digest"),
+            _ => None,
+        },
+        never_pulled: current && options.own_images.contains(&container.service) && pin.is_none(),
+        image,
+        build,
+        profiles: build_only.then(|| Profile::BuildOnly.name().to_owned()).into_iter().collect(),
+        depends_on: (container.service == Service::App)
+            .then(|| Service::Bridge.name().to_owned())
+            .into_iter()
+            .collect(),
+        command: container.command.clone(),
+        env_file: container.origins.env_file.as_ref().map(|file| EnvFileView {
+            path: path(&file.path),
+            required: file.required,
+            long: current,
+        }),
+        environment: environment(container),
+        user: container.user.to_string(),
+        read_only: container.read_only,
+        tmpfs: container.tmpfs.iter().map(|(path, options)| format!("{path}:{options}")).collect(),
+        cap_add: container.cap_add.iter().cloned().collect(),
+        security_opt: security(container, &path),
+        mem_limit: container.memory.map(|memory| memory.to_string()),
+        memswap_limit: container
+            .memory
+            .map(|memory| if container.no_swap { Value::from(memory.to_string()) } else { Value::from(-1) }),
+        cpus: container.cpus.and_then(number),
+        pids_limit: container.pids,
+        init: container.init,
+        stdin_open: container.interactive,
+        restart: match container.restart {
+            Restart::Never => "no",
+            Restart::UnlessStopped => "unless-stopped",
+        },
+        stop_grace_period: format!("{}s", container.stop_grace.as_secs()),
+        log_size: container.log_size.to_string(),
+        log_files: container.log_files.to_string(),
+        network: network(container, desired),
+        ports: container.ports.iter().map(port).collect(),
+        volumes: container.mounts.iter().map(|mount| mount_view(mount, desired, &path)).collect(),
+        labels: labels(container),
+    }
+}
+
+fn build(container: &Container, desired: &Desired, options: &Options<'_>) -> Option<BuildView> {
+    let path = |path: &Path| from_folder(path, options.folder, options.project_folder);
+    if let Some(build) = desired.builds.get(&container.service) {
+        let (context, dockerfile) = (path(&build.context), build.dockerfile.clone());
+        return Some(BuildView { context, dockerfile, args: Vec::new() });
+    }
+    let checkout = options.checkout.filter(|_| options.own_images.contains(&container.service))?;
+    let (dockerfile, args) = match container.service {
+        Service::Orchestrator => ("Dockerfile", Vec::new()),
+        Service::Bridge => ("Dockerfile.bridge", options.bridge_args.to_vec()),
+        Service::App => return None,
+    };
+    Some(BuildView { context: path(checkout), dockerfile: dockerfile.to_owned(), args })
+}
+
+fn mount_view(mount: &crate::plan::Mount, desired: &Desired, path: &dyn Fn(&Path) -> String) -> MountView {
+    let target = mount.target.clone();
+    match &mount.source {
+        MountSource::Volume(name) => {
+            let volume = desired.volumes.iter().find(|volume| volume.name == *name);
+            let source = volume.map_or_else(|| name.clone(), |volume| volume.key.clone());
+            MountView { kind: "volume", source, target }
+        }
+        MountSource::Folder(folder) => MountView { kind: "bind", source: path(folder), target },
+    }
+}
+
+fn network(container: &Container, desired: &Desired) -> Option<String> {
+    match &desired.network {
+        _ if container.network == "none" => None,
+        Some(network) if network.name == container.network => Some(network.key.clone()),
+        _ => Some(EXTERNAL.to_owned()),
+    }
+}
+
+fn port(port: &Port) -> String {
+    format!("{}:{}", std::net::SocketAddr::new(port.address, port.host), port.container)
+}
+
+fn security(container: &Container, path: &dyn Fn(&Path) -> String) -> Vec<String> {
+    let rights = container.no_new_privileges.then(|| "no-new-privileges:true".to_owned());
+    let filter = match (&container.origins.seccomp, &container.seccomp) {
+        (_, None) => None,
+        (Some(file), Some(_)) => Some(format!("seccomp:{}", path(file))),
+        (None, Some(word)) => Some(format!("seccomp:{word}")),
+    };
+    rights.into_iter().chain(filter).collect()
+}
+
+/// Labels of ours; Compose adds its own. The stdio server's containers are whoever's started them,
+/// not ones of a verification's.
+fn labels(container: &Container) -> Vec<String> {
+    let role = (container.service != Service::Orchestrator).then_some(label::ROLE);
+    let ours = [Some(label::PROJECT), role].into_iter().flatten();
+    ours.filter_map(|key| Some(format!("{key}={}", container.labels.get(key)?))).collect()
+}
+
+fn number(cpus: Cpus) -> Option<Number> {
+    let text = cpus.to_string();
+    match text.parse::<u64>() {
+        Ok(whole) => Some(whole.into()),
+        Err(_) => Number::from_f64(text.parse().ok()?),
+    }
+}
+
+/// What is set besides the env file. A value is written where it is no secret by its name; else the
+/// file asks for it.
+fn environment(container: &Container) -> Vec<Variable> {
+    let set = container.environment.iter().filter(|(key, _)| !container.origins.from_file.contains(*key));
+    let variable = |(key, value): (&String, &crate::model::Secret)| {
+        if container.origins.passed.contains(key) {
+            return Variable { text: key.clone(), scalar: None };
+        }
+        if is_secret(key) {
+            let text = format!("{key}=${{{key}:?its value is not written into files}}");
+            return Variable { scalar: Some(yaml::quoted(&text)), text };
+        }
+        Variable { text: format!("{key}={}", value.expose()), scalar: None }
+    };
+    set.map(variable).collect()
+}
+
+/// Whether a variable of this name holds a secret, as far as names tell.
+pub(super) fn is_secret(name: &str) -> bool {
+    const PARTS: [&str; 10] = [
+        "KEY",
+        "TOKEN",
+        "SECRET",
+        "PASSWORD",
+        "PASSWD",
+        "PASS",
+        "CREDENTIAL",
+        "CREDENTIALS",
+        "PRIVATE",
+        "AUTH",
+    ];
+    let name = name.to_ascii_uppercase();
+    !name.starts_with("MCP")
+        && name.split(|c: char| !c.is_ascii_alphanumeric()).any(|part| PARTS.contains(&part))
+}
