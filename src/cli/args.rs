@@ -107,6 +107,8 @@ pub enum Verb {
         #[arg(long)]
         dry_run: bool,
     },
+    /// Write the deployment as Compose files, or as a `docker run` line
+    Render(RenderArgs),
     /// Show every setting and where its value comes from
     Config,
     /// Write a commented mcpo.yaml, a .env and a .gitignore line; never overwrites
@@ -142,4 +144,78 @@ pub enum ProfileArg {
     FullStack,
     /// The images alone
     BuildOnly,
+}
+
+/// What is to be rendered, and where it goes.
+#[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag")]
+pub struct RenderArgs {
+    /// What to render
+    #[arg(value_name = "WHAT", default_value = "all")]
+    pub what: WhatArg,
+    /// Which container's line, with `run`
+    #[arg(value_name = "SERVICE")]
+    pub service: Option<LineArg>,
+    /// The folder that the files are written to; `-` prints them [default: -, and compose with --check]
+    #[arg(short, long, value_name = "FOLDER")]
+    pub output: Option<PathBuf>,
+    /// Compare what is in the folder with what would be rendered; exits 1 where they differ
+    #[arg(long, conflicts_with_all = ["force", "eject"])]
+    pub check: bool,
+    /// Overwrite a file that a person wrote; it is kept beside
+    #[arg(long)]
+    pub force: bool,
+    /// Write image references that can only ever mean the images that are here now
+    #[arg(long)]
+    pub pin: bool,
+    /// Which Compose is to read the files
+    #[arg(long = "for", value_name = "VERSION", default_value = "2")]
+    pub generation: GenerationArg,
+    /// A folder with templates in the place of the embedded ones
+    #[arg(long, value_name = "FOLDER")]
+    pub templates: Option<PathBuf>,
+    /// Write the embedded templates into a folder, to be changed
+    #[arg(long)]
+    pub eject: bool,
+    /// With `run`: each option on a line, with what it is for
+    #[arg(long)]
+    pub explain: bool,
+    /// Accept that a template says less than the description asks for
+    #[arg(long)]
+    pub allow_weaker: bool,
+}
+
+/// What can be rendered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum WhatArg {
+    /// A Compose file with the application, the bridge and the orchestrator's image
+    FullStack,
+    /// A Compose file with the bridge
+    Bridge,
+    /// A Compose file with the images alone
+    BuildOnly,
+    /// A `docker run` line
+    Run,
+    /// All three Compose files
+    All,
+}
+
+/// Whose `docker run` line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LineArg {
+    /// The stdio server
+    Orchestrator,
+    /// The network bridge
+    Bridge,
+}
+
+/// A generation of Compose.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum GenerationArg {
+    /// Version 2.24 and later
+    #[value(name = "2")]
+    Current,
+    /// Version 1.29: what it does not know is left out, and said
+    #[value(name = "1.29")]
+    V1_29,
 }

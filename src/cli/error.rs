@@ -20,6 +20,15 @@ pub(super) enum CliError {
     /// A file could not be written.
     #[error("cannot write {}", path.display())]
     Write { path: PathBuf, source: io::Error },
+    /// An image that is not here has no digest.
+    #[error("the image {0} is not here, so it cannot be pinned")]
+    CannotPin(String),
+    /// A folder of templates could not be read.
+    #[error("cannot read the templates in {}", folder.display())]
+    Templates { folder: PathBuf, source: io::Error },
+    /// A folder of templates that holds none.
+    #[error("there is no template in {}", .0.display())]
+    NoTemplates(PathBuf),
     /// Reading inputs ended without a result.
     #[error("reading the build inputs was cut short")]
     Cut,
@@ -28,8 +37,10 @@ pub(super) enum CliError {
 impl Diagnostic for CliError {
     fn exit(&self) -> Exit {
         match self {
-            Self::Nothing(_) | Self::NoService { .. } => Exit::BadInput,
-            Self::NotUp { .. } | Self::Write { .. } => Exit::Failed,
+            Self::Nothing(_) | Self::NoService { .. } | Self::Templates { .. } | Self::NoTemplates(_) => {
+                Exit::BadInput
+            }
+            Self::NotUp { .. } | Self::Write { .. } | Self::CannotPin(_) => Exit::Failed,
             Self::Cut => Exit::Bug,
         }
     }
@@ -38,6 +49,10 @@ impl Diagnostic for CliError {
         match self {
             Self::Nothing(_) | Self::NotUp { .. } => Some("`mcpo-deploy up` brings it up".into()),
             Self::NoService { known, .. } => Some(format!("it has: {}", known.join(", "))),
+            Self::CannotPin(_) => Some("`mcpo-deploy build` makes or pulls it".into()),
+            Self::Templates { .. } | Self::NoTemplates(_) => {
+                Some("`mcpo-deploy render --eject -o FOLDER` writes the templates that are embedded".into())
+            }
             Self::Write { .. } => Some("choose a folder that you may write to".into()),
             Self::Cut => None,
         }

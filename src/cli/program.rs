@@ -7,7 +7,7 @@ use clap::error::ErrorKind;
 
 use super::args::{Cli, FormatArg, Verb};
 use super::session::Global;
-use super::{build, completions, config, down, init, logs, reference, status, up, verify};
+use super::{build, completions, config, down, init, logs, reference, render, status, up, verify};
 use crate::diagnostic::{Exit, Failure};
 use crate::engine::Docker;
 use crate::env::Env;
@@ -93,6 +93,7 @@ async fn run(global: &Global, verb: Verb) -> Result<Exit, Failure> {
         Verb::Logs { service, follow, tail } => logs::run(global, service.as_deref(), follow, tail).await,
         Verb::Verify => verify::run(global).await,
         Verb::Build { dry_run } => build::run(global, dry_run).await,
+        Verb::Render(args) => render::run(global, &args).await,
         Verb::Config => config::run(global),
         Verb::Init { dry_run } => init::run(global, dry_run),
         Verb::Completions { shell } => Ok(completions::shell(global, shell)),

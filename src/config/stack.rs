@@ -230,3 +230,20 @@ pub struct App {
     /// Its published ports: host port to container port, on the bridge's address.
     pub ports: BTreeMap<u16, u16>,
 }
+
+impl App {
+    /// The one that the guide's file has where none is described: built from a folder.
+    #[must_use]
+    pub fn in_folder(project: &ProjectName, context: PathBuf) -> Self {
+        let image = format!("{project}-app:latest").parse();
+        Self {
+            // A project's name may end in what must not stand before a dash.
+            image: image.unwrap_or_else(|_| ImageRef::latest("app")),
+            source: Source::Context { context, dockerfile: "Dockerfile".to_owned() },
+            command: Vec::new(),
+            environment: BTreeMap::new(),
+            passed: BTreeSet::new(),
+            ports: BTreeMap::new(),
+        }
+    }
+}

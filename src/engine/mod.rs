@@ -19,4 +19,4 @@ pub use error::{EngineError, Reason};
 pub use execute::execute;
 pub use host_port::{free_port, holder_of};
 pub use inputs::{Inputs, inputs};
-pub use programs::{ProgramError, Programs};
+pub use programs::{ProgramError, Programs, is_checkout};

@@ -62,12 +62,15 @@ impl Programs {
     /// A checkout of our sources above the folder, for a build from source.
     #[must_use]
     pub fn checkout(&self) -> Option<PathBuf> {
-        let is_ours = |folder: &&Path| {
-            let manifest = std::fs::read_to_string(folder.join("Cargo.toml")).unwrap_or_default();
-            manifest.contains("name = \"mcpo-deploy\"") && folder.join("Dockerfile").exists()
-        };
-        self.folder.ancestors().find(is_ours).map(Path::to_path_buf)
+        self.folder.ancestors().find(|folder| is_checkout(folder)).map(Path::to_path_buf)
     }
+}
+
+/// Whether a folder holds our sources, from which images can be built.
+#[must_use]
+pub fn is_checkout(folder: &Path) -> bool {
+    let manifest = std::fs::read_to_string(folder.join("Cargo.toml")).unwrap_or_default();
+    manifest.contains("name = \"mcpo-deploy\"") && folder.join("Dockerfile").exists()
 }
 
 /// ELF, by the System V ABI: 64 bits, little-endian, of the right machine, and without an

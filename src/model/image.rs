@@ -21,6 +21,12 @@ impl ImageRef {
         &self.0
     }
 
+    /// The latest of a name of lower-case letters.
+    #[must_use]
+    pub fn latest(name: &'static str) -> Self {
+        Self(format!("{name}:latest"))
+    }
+
     /// Whether the reference can only ever mean one image.
     #[must_use]
     pub fn is_pinned(&self) -> bool {

@@ -44,6 +44,14 @@ pub struct Machine {
     pub unenforced: BTreeSet<Protection>,
 }
 
+impl Machine {
+    /// One that has and can do whatever is asked: for what will run elsewhere.
+    #[must_use]
+    pub fn any() -> Self {
+        Self { cpus: u32::MAX, ..Self::default() }
+    }
+}
+
 /// What is looked at in an image.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ImageFacts {
@@ -61,9 +69,23 @@ pub struct ImageFacts {
     pub architecture: String,
     /// Its size in bytes.
     pub size: u64,
+    /// Its references by digest, `name@sha256:…`; a local image has none.
+    pub digests: Vec<String>,
 }
 
 impl ImageFacts {
+    /// What is looked at in the image of our own stdio server, whether or not it is built.
+    #[must_use]
+    pub fn of_our_server() -> Self {
+        const PROGRAM: &str = "mcp-orchestrator";
+        Self {
+            user: User::NONROOT.to_string(),
+            labels: [(label::PROGRAM.to_owned(), PROGRAM.to_owned())].into(),
+            entrypoint: vec![format!("/{PROGRAM}")],
+            ..Self::default()
+        }
+    }
+
     /// The image's own user where it is a number and not root's.
     #[must_use]
     pub fn nonroot(&self) -> Option<User> {

@@ -25,15 +25,14 @@ pub(super) fn quoted(text: &str) -> String {
             '\t' => quoted.push_str("\\t"),
             '\r' => quoted.push_str("\\r"),
             // Printable by YAML 1.2, §5.1, less what changes lines or directions on a screen.
-            ' '..='~' | '\u{a1}'..='\u{200a}' | '\u{2030}'..='\u{205f}' | '\u{2070}'..='\u{d7ff}' => {
-                quoted.push(c);
-            }
-            '\u{e000}'..='\u{fdff}'
+            ' '..='~'
+            | '\u{a1}'..='\u{200a}'
+            | '\u{2030}'..='\u{205f}'
+            | '\u{2070}'..='\u{d7ff}'
+            | '\u{e000}'..='\u{fdff}'
             | '\u{fe70}'..='\u{fefe}'
             | '\u{ff01}'..='\u{ffef}'
-            | '\u{1f300}'..='\u{1faff}' => {
-                quoted.push(c);
-            }
+            | '\u{1f300}'..='\u{1faff}' => quoted.push(c),
             other => {
                 // Writing to a string cannot fail.
                 let _ = write!(quoted, "\\U{:08X}", u32::from(other));

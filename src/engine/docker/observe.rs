@@ -193,6 +193,7 @@ fn image_facts(image: ImageInspect) -> ImageFacts {
         command: config.cmd.unwrap_or_default(),
         architecture: image.architecture.unwrap_or_default(),
         size: image.size.and_then(|size| u64::try_from(size).ok()).unwrap_or(0),
+        digests: image.repo_digests.unwrap_or_default(),
     }
 }
 
