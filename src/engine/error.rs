@@ -9,6 +9,7 @@ use bollard::errors::Error as Bollard;
 use super::context::ContextError;
 use super::endpoint::Endpoint;
 use super::programs::ProgramError;
+use super::tls;
 use crate::diagnostic::{Diagnostic, Exit};
 
 /// Why an engine did not do what was asked.
@@ -99,6 +100,7 @@ impl EngineError {
 
     pub(super) fn unreachable(endpoint: &Endpoint, error: &Bollard) -> Self {
         let reason = reason(error);
+        let reason = tls::in_words(endpoint, &reason.0).map_or(reason, Reason);
         let endpoint = Box::new(endpoint.clone());
         if matches!(error, Bollard::SocketNotFoundError(_)) {
             return Self::NotRunning(endpoint, reason);
@@ -224,7 +226,9 @@ impl Diagnostic for EngineError {
             Self::Unreachable(endpoint, _) if endpoint.host.starts_with("ssh://") => {
                 "check that `ssh` reaches that host without asking for a password, and that Docker is installed there".into()
             }
-            Self::Unreachable(..) => "check DOCKER_HOST and the Docker context (docker context ls)".into(),
+            Self::Unreachable(endpoint, reason) => tls::hint(endpoint, &reason.0).unwrap_or_else(|| {
+                "check DOCKER_HOST and the Docker context (docker context ls)".into()
+            }),
             Self::TooOld { .. } => "update to Docker Engine 20.10 or newer".into(),
             Self::NoContext { .. } => "see `docker context ls`, or unset DOCKER_CONTEXT".into(),
             Self::Build { tail, .. } => return build_hint(tail),

@@ -6,17 +6,20 @@ use std::os::unix::net::UnixStream;
 use super::docker::container;
 use super::rig::Rig;
 
+/// The engine's socket on this machine.
+pub(crate) fn socket() -> String {
+    let host = std::env::var("DOCKER_HOST").ok();
+    let socket = host.as_deref().and_then(|host| host.strip_prefix("unix://"));
+    socket.unwrap_or("/var/run/docker.sock").to_owned()
+}
+
 /// A port that leads to the engine's socket.
 pub(crate) fn proxy() -> u16 {
-    let socket = std::env::var("DOCKER_HOST").ok();
-    let socket =
-        socket.as_deref().and_then(|host| host.strip_prefix("unix://")).unwrap_or("/var/run/docker.sock");
-    let socket = socket.to_owned();
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let port = listener.local_addr().expect("an address").port();
     std::thread::spawn(move || {
         for client in listener.incoming().map_while(Result::ok) {
-            let engine = UnixStream::connect(&socket).expect("the engine's socket");
+            let engine = UnixStream::connect(socket()).expect("the engine's socket");
             forward(client, engine);
         }
     });
