@@ -223,9 +223,7 @@ impl Diagnostic for EngineError {
             Self::NotPermitted(..) => {
                 "add yourself to the `docker` group (sudo usermod -aG docker $USER, then log in again), or set DOCKER_HOST to a rootless engine's socket".into()
             }
-            Self::Unreachable(endpoint, _) if endpoint.host.starts_with("ssh://") => {
-                "check that `ssh` reaches that host without asking for a password, and that Docker is installed there".into()
-            }
+            Self::Unreachable(endpoint, reason) if endpoint.host.starts_with("ssh://") => ssh_hint(&reason.0).into(),
             Self::Unreachable(endpoint, reason) => tls::hint(endpoint, &reason.0).unwrap_or_else(|| {
                 "check DOCKER_HOST and the Docker context (docker context ls)".into()
             }),
@@ -241,6 +239,26 @@ impl Diagnostic for EngineError {
             Self::Context(error) => return error.hint(),
         })
     }
+}
+
+/// By what ssh said, or the shell that it started.
+fn ssh_hint(said: &str) -> &'static str {
+    const HINTS: [(&str, &str); 4] = [
+        (
+            "Host key verification failed",
+            "look at its key and keep it: `ssh` to that host by hand once; where the key has changed, find out why first",
+        ),
+        (
+            "Permission denied",
+            "nobody is asked for a password here: give `ssh` a key that the host takes (ssh-add, or IdentityFile in ~/.ssh/config)",
+        ),
+        ("not found", "`docker` must be in the PATH of commands that `ssh` runs there"),
+        ("Connection refused", "check the host and the port, and that its SSH server runs"),
+    ];
+    HINTS.iter().find(|(words, _)| said.contains(words)).map_or(
+        "check that `ssh` reaches that host without asking for a password, and that Docker is installed there",
+        |(_, hint)| hint,
+    )
 }
 
 fn build_hint(tail: &[String]) -> Option<String> {

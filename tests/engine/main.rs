@@ -20,6 +20,7 @@ mod pty;
 mod remote;
 mod rig;
 mod secrets;
+mod ssh;
 mod terminal;
 mod tls;
 mod up;
