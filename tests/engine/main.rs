@@ -13,6 +13,7 @@ mod down;
 mod failures;
 mod foreign;
 mod formats;
+mod full_disk;
 mod guide;
 mod hardening;
 mod interruption;
