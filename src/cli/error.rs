@@ -20,15 +20,30 @@ pub(super) enum CliError {
     /// A file could not be written.
     #[error("cannot write {}", path.display())]
     Write { path: PathBuf, source: io::Error },
+    /// The arguments make no sense.
+    #[error("{message}")]
+    Usage { message: String, hint: Option<String> },
     /// Reading inputs ended without a result.
     #[error("reading the build inputs was cut short")]
     Cut,
 }
 
+impl CliError {
+    /// From clap's words: a paragraph that says what is wrong, and others with a tip and the usage.
+    pub(super) fn usage(words: &str) -> Self {
+        let words = words.trim().trim_start_matches("error: ");
+        let (message, hint) = match words.split_once("\n\n") {
+            Some((message, hint)) => (message, Some(hint.trim().to_owned())),
+            None => (words, None),
+        };
+        Self::Usage { message: message.to_owned(), hint }
+    }
+}
+
 impl Diagnostic for CliError {
     fn exit(&self) -> Exit {
         match self {
-            Self::Nothing(_) | Self::NoService { .. } => Exit::BadInput,
+            Self::Nothing(_) | Self::NoService { .. } | Self::Usage { .. } => Exit::BadInput,
             Self::NotUp { .. } | Self::Write { .. } => Exit::Failed,
             Self::Cut => Exit::Bug,
         }
@@ -39,6 +54,7 @@ impl Diagnostic for CliError {
             Self::Nothing(_) | Self::NotUp { .. } => Some("`mcpo-deploy up` brings it up".into()),
             Self::NoService { known, .. } => Some(format!("it has: {}", known.join(", "))),
             Self::Write { .. } => Some("choose a folder that you may write to".into()),
+            Self::Usage { hint, .. } => hint.clone(),
             Self::Cut => None,
         }
     }
