@@ -9,7 +9,8 @@ use std::process::{Child, Command, Stdio};
 
 use tempfile::TempDir;
 
-use super::docker::{container, labelled, run, until};
+use super::docker::{run, until};
+use super::remote::up_verify_down;
 use super::rig::{Rig, free_port};
 
 /// A server that takes one key, and a client's folder beside it.
@@ -134,18 +135,7 @@ fn an_engine_behind_ssh_is_brought_up_proved_and_taken_down() {
     let mut rig = Rig::new("ssh");
     rig.set("DOCKER_HOST", &server.address());
     rig.set("PATH", &server.path());
-    let up = rig.up();
-    assert!(up.out.contains(&server.address()) && up.out.contains("0 failed"), "{}", up.all());
-    assert_eq!(container(&rig.bridge())["State"]["Running"], true);
-    let report = rig.run(&["verify", "--format", "json"]).ok().json();
-    for id in ["stdio", "websocket", "rest"] {
-        let checks = report["checks"].as_array().expect("checks");
-        let check = checks.iter().find(|check| check["id"] == id).expect("a check");
-        assert_eq!(check["outcome"], "pass", "{check}");
-    }
-    rig.run(&["down", "--volumes"]).ok();
-    assert_eq!(rig.what_there_is(), Vec::<String>::new());
-    assert_eq!(labelled("volume", &rig.project), Vec::<String>::new());
+    up_verify_down(&rig, &server.address());
     // Each connection's process went with the program.
     let config = server.file("ssh_config").display().to_string();
     until("no client is left", || !run(Command::new("ps").args(["-eo", "args"]), "").out.contains(&config));

@@ -12,8 +12,8 @@ use tempfile::TempDir;
 use tokio::net::{TcpListener, UnixStream};
 use tokio_rustls::TlsAcceptor;
 
-use super::docker::{container, run};
-use super::remote::socket;
+use super::docker::run;
+use super::remote::{socket, up_verify_down};
 use super::rig::Rig;
 
 /// One who signs, made up for one test.
@@ -126,16 +126,12 @@ fn refused(port: u16, certificates: &TempDir, verify: bool) -> String {
 fn an_engine_behind_tls_is_brought_up_and_proved() {
     let authority = Authority::new("theirs");
     let client = authority.client();
+    let port = proxy(&authority);
     let mut rig = Rig::new("tls");
-    for (name, value) in settings(proxy(&authority), &client) {
+    for (name, value) in settings(port, &client) {
         rig.set(name, &value);
     }
-    let up = rig.up();
-    assert!(up.out.contains("0 failed"), "{}", up.all());
-    assert_eq!(container(&rig.bridge())["State"]["Running"], true);
-    rig.run(&["verify"]).ok();
-    rig.run(&["down", "--volumes"]).ok();
-    assert_eq!(rig.what_there_is(), Vec::<String>::new());
+    up_verify_down(&rig, &format!("tcp://127.0.0.1:{port}"));
 }
 
 #[test]
