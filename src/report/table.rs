@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use comfy_table::{ContentArrangement, Table, presets};
+use comfy_table::{ColumnConstraint, ContentArrangement, Table, presets};
 
 use super::terminal::Style;
 use crate::verify::{Outcome, Report};
@@ -18,6 +18,14 @@ pub fn plain_table(head: &[&str], rows: &[Vec<String>], style: Style) -> String 
     }
     for column in table.column_iter_mut() {
         column.set_padding((0, 2));
+    }
+    // What a row is called by is not broken, where that leaves the others half of the width.
+    let names = rows.iter().filter_map(|row| row.first()).map(|name| name.chars().count()).max();
+    let fits = style.width.is_none_or(|width| names.unwrap_or(0) + 2 <= usize::from(width / 2));
+    if let Some(first) = table.column_mut(0)
+        && fits
+    {
+        first.set_constraint(ColumnConstraint::ContentWidth);
     }
     let lines = table.to_string();
     let mut text = String::new();
@@ -176,6 +184,15 @@ deviation cis-5.15: restarts always
         }
         let codes = ["\u{1b}[32m", "\u{1b}[31m", "\u{1b}[33m", "\u{1b}[0m"];
         assert_eq!(codes.iter().fold(painted, |text, code| text.replace(code, "")), plain);
+    }
+
+    #[test]
+    fn what_a_row_is_called_by_is_not_broken_where_there_is_room_for_it() {
+        let long = "evidence that goes on and on ".repeat(4);
+        let rows = [vec!["no-new-privileges".to_owned(), long.clone(), long.clone(), long]];
+        let text = plain_table(&["A", "B", "C", "D"], &rows, Style { width: Some(40), ..Style::default() });
+        assert!(text.lines().any(|line| line.starts_with("no-new-privileges  ")), "{text}");
+        assert!(text.lines().all(|line| line.chars().count() <= 40), "{text}");
     }
 
     #[test]
