@@ -2,6 +2,7 @@
 //! so that tests say what the environment is.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 /// A snapshot of the process's environment and working folder.
@@ -20,6 +21,12 @@ impl Env {
             .filter_map(|(key, value)| Some((key.into_string().ok()?, value.into_string().ok()?)))
             .collect();
         Self { vars, folder: std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/")) }
+    }
+
+    /// This process's arguments, the program's own name first.
+    #[must_use]
+    pub fn arguments_of_process() -> Vec<OsString> {
+        std::env::args_os().collect()
     }
 
     /// An environment made up for a test or an embedding program.

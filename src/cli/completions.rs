@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use clap::CommandFactory;
+use clap::{Command, CommandFactory};
 use serde_json::json;
 
 use super::args::Cli;
@@ -12,9 +12,20 @@ use crate::diagnostic::{Exit, Failure};
 
 pub(super) fn shell(global: &Global, shell: clap_complete::Shell) -> Exit {
     let mut script = Vec::new();
-    clap_complete::generate(shell, &mut Cli::command(), "mcpo-deploy", &mut script);
+    clap_complete::generate(shell, &mut shown(), "mcpo-deploy", &mut script);
     global.reporter.raw(&String::from_utf8_lossy(&script));
     Exit::Done
+}
+
+/// The command line without its hidden verbs, which the generator for Bash completes like any other.
+fn shown() -> Command {
+    let whole = Cli::command();
+    let verbs = whole.get_subcommands().filter(|verb| !verb.is_hide_set());
+    Command::new("mcpo-deploy")
+        .version(env!("CARGO_PKG_VERSION"))
+        .disable_help_subcommand(true)
+        .args(whole.get_arguments())
+        .subcommands(verbs)
 }
 
 pub(super) fn man(global: &Global, folder: &Path) -> Result<Exit, Failure> {

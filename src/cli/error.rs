@@ -29,17 +29,34 @@ pub(super) enum CliError {
     /// A folder of templates that holds none.
     #[error("there is no template in {}", .0.display())]
     NoTemplates(PathBuf),
+    /// The arguments make no sense.
+    #[error("{message}")]
+    Usage { message: String, hint: Option<String> },
     /// Reading inputs ended without a result.
     #[error("reading the build inputs was cut short")]
     Cut,
 }
 
+impl CliError {
+    /// From clap's words: a paragraph that says what is wrong, and others with a tip and the usage.
+    pub(super) fn usage(words: &str) -> Self {
+        let words = words.trim().trim_start_matches("error: ");
+        let (message, hint) = match words.split_once("\n\n") {
+            Some((message, hint)) => (message, Some(hint.trim().to_owned())),
+            None => (words, None),
+        };
+        Self::Usage { message: message.to_owned(), hint }
+    }
+}
+
 impl Diagnostic for CliError {
     fn exit(&self) -> Exit {
         match self {
-            Self::Nothing(_) | Self::NoService { .. } | Self::Templates { .. } | Self::NoTemplates(_) => {
-                Exit::BadInput
-            }
+            Self::Nothing(_)
+            | Self::NoService { .. }
+            | Self::Templates { .. }
+            | Self::NoTemplates(_)
+            | Self::Usage { .. } => Exit::BadInput,
             Self::NotUp { .. } | Self::Write { .. } | Self::CannotPin(_) => Exit::Failed,
             Self::Cut => Exit::Bug,
         }
@@ -54,6 +71,7 @@ impl Diagnostic for CliError {
                 Some("`mcpo-deploy render --eject -o FOLDER` writes the templates that are embedded".into())
             }
             Self::Write { .. } => Some("choose a folder that you may write to".into()),
+            Self::Usage { hint, .. } => hint.clone(),
             Self::Cut => None,
         }
     }

@@ -1,11 +1,13 @@
 //! The program `mcpo-deploy`: parse, run a verb, report, end with a documented exit code.
 
+use std::ffi::OsString;
 use std::sync::OnceLock;
 
-use clap::Parser;
 use clap::error::ErrorKind;
+use clap::{Parser, ValueEnum};
 
 use super::args::{Cli, FormatArg, Verb};
+use super::error::CliError;
 use super::session::Global;
 use super::{build, completions, config, down, init, logs, reference, render, status, up, verify};
 use crate::diagnostic::{Exit, Failure};
@@ -17,15 +19,12 @@ use crate::report::{Format, Reporter, Style, Verbosity};
 #[must_use]
 pub fn main() -> Exit {
     let env = Env::of_process();
-    let cli = match Cli::try_parse() {
+    let arguments = Env::arguments_of_process();
+    let cli = match Cli::try_parse_from(&arguments) {
         Ok(cli) => cli,
-        Err(error) => return usage(&error),
+        Err(error) => return usage(&error, &arguments, &env),
     };
-    let format = match cli.common.format {
-        FormatArg::Human => Format::Human,
-        FormatArg::Json => Format::Json,
-        FormatArg::Yaml => Format::Yaml,
-    };
+    let format = format(cli.common.format);
     let verbosity = match (cli.common.quiet, cli.common.verbose) {
         (true, _) => Verbosity::Quiet,
         (_, true) => Verbosity::Verbose,
@@ -46,14 +45,34 @@ pub fn main() -> Exit {
     exit
 }
 
+fn format(arg: FormatArg) -> Format {
+    match arg {
+        FormatArg::Human => Format::Human,
+        FormatArg::Json => Format::Json,
+        FormatArg::Yaml => Format::Yaml,
+    }
+}
+
 /// `--help` and `--version` are answers; everything else that clap has to say is bad input.
-fn usage(error: &clap::Error) -> Exit {
+fn usage(error: &clap::Error, arguments: &[OsString], env: &Env) -> Exit {
     // Nothing is left to be done for a reader that went away.
     let _ = error.print();
-    match error.kind() {
-        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Exit::Done,
-        _ => Exit::BadInput,
+    if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
+        return Exit::Done;
     }
+    let style = Style::of_process(asked_format(arguments), Verbosity::default(), env);
+    Reporter::stdio(style).error_data(&CliError::usage(&error.render().to_string()));
+    Exit::BadInput
+}
+
+/// Whom the output is for, of arguments that say something else that is wrong.
+fn asked_format(arguments: &[OsString]) -> Format {
+    let words: Vec<&str> = arguments.iter().filter_map(|word| word.to_str()).collect();
+    let spelt = words.iter().enumerate().find_map(|(at, word)| match word.strip_prefix("--format")? {
+        "" => words.get(at + 1).copied(),
+        value => value.strip_prefix('='),
+    });
+    spelt.and_then(|value| FormatArg::from_str(value, false).ok()).map_or(Format::Human, format)
 }
 
 async fn until_interrupted(global: &Global, verb: Verb) -> Exit {

@@ -9,6 +9,7 @@ use bollard::errors::Error as Bollard;
 use super::context::ContextError;
 use super::endpoint::Endpoint;
 use super::programs::ProgramError;
+use super::tls;
 use crate::diagnostic::{Diagnostic, Exit};
 
 /// Why an engine did not do what was asked.
@@ -99,6 +100,7 @@ impl EngineError {
 
     pub(super) fn unreachable(endpoint: &Endpoint, error: &Bollard) -> Self {
         let reason = reason(error);
+        let reason = tls::in_words(endpoint, &reason.0).map_or(reason, Reason);
         let endpoint = Box::new(endpoint.clone());
         if matches!(error, Bollard::SocketNotFoundError(_)) {
             return Self::NotRunning(endpoint, reason);
@@ -221,10 +223,10 @@ impl Diagnostic for EngineError {
             Self::NotPermitted(..) => {
                 "add yourself to the `docker` group (sudo usermod -aG docker $USER, then log in again), or set DOCKER_HOST to a rootless engine's socket".into()
             }
-            Self::Unreachable(endpoint, _) if endpoint.host.starts_with("ssh://") => {
-                "check that `ssh` reaches that host without asking for a password, and that Docker is installed there".into()
-            }
-            Self::Unreachable(..) => "check DOCKER_HOST and the Docker context (docker context ls)".into(),
+            Self::Unreachable(endpoint, reason) if endpoint.host.starts_with("ssh://") => ssh_hint(&reason.0).into(),
+            Self::Unreachable(endpoint, reason) => tls::hint(endpoint, &reason.0).unwrap_or_else(|| {
+                "check DOCKER_HOST and the Docker context (docker context ls)".into()
+            }),
             Self::TooOld { .. } => "update to Docker Engine 20.10 or newer".into(),
             Self::NoContext { .. } => "see `docker context ls`, or unset DOCKER_CONTEXT".into(),
             Self::Build { tail, .. } => return build_hint(tail),
@@ -237,6 +239,26 @@ impl Diagnostic for EngineError {
             Self::Context(error) => return error.hint(),
         })
     }
+}
+
+/// By what ssh said, or the shell that it started.
+fn ssh_hint(said: &str) -> &'static str {
+    const HINTS: [(&str, &str); 4] = [
+        (
+            "Host key verification failed",
+            "look at its key and keep it: `ssh` to that host by hand once; where the key has changed, find out why first",
+        ),
+        (
+            "Permission denied",
+            "nobody is asked for a password here: give `ssh` a key that the host takes (ssh-add, or IdentityFile in ~/.ssh/config)",
+        ),
+        ("not found", "`docker` must be in the PATH of commands that `ssh` runs there"),
+        ("Connection refused", "check the host and the port, and that its SSH server runs"),
+    ];
+    HINTS.iter().find(|(words, _)| said.contains(words)).map_or(
+        "check that `ssh` reaches that host without asking for a password, and that Docker is installed there",
+        |(_, hint)| hint,
+    )
 }
 
 fn build_hint(tail: &[String]) -> Option<String> {

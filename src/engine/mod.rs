@@ -11,6 +11,7 @@ mod host_port;
 mod ignore_file;
 mod inputs;
 mod programs;
+mod tls;
 
 pub use context::{BuildContext, ContextError};
 pub use docker::{Attached, Docker, ExecOutput, LogLine, StderrTail};

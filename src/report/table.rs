@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use comfy_table::{ContentArrangement, Table, presets};
+use comfy_table::{ColumnConstraint, ContentArrangement, Table, presets};
 
 use super::terminal::Style;
 use crate::verify::{Outcome, Report};
@@ -19,6 +19,14 @@ pub fn plain_table(head: &[&str], rows: &[Vec<String>], style: Style) -> String 
     for column in table.column_iter_mut() {
         column.set_padding((0, 2));
     }
+    // What a row is called by is not broken, where that leaves the others half of the width.
+    let names = rows.iter().filter_map(|row| row.first()).map(|name| name.chars().count()).max();
+    let fits = style.width.is_none_or(|width| names.unwrap_or(0) + 2 <= usize::from(width / 2));
+    if let Some(first) = table.column_mut(0)
+        && fits
+    {
+        first.set_constraint(ColumnConstraint::ContentWidth);
+    }
     let lines = table.to_string();
     let mut text = String::new();
     for line in lines.lines() {
@@ -28,9 +36,46 @@ pub fn plain_table(head: &[&str], rows: &[Vec<String>], style: Style) -> String 
     text
 }
 
-/// A verification: one line a check, what deviates, and the sum.
+/// Narrower than this, the columns of a verification would be of a few letters each.
+const TABLE_WIDTH: u16 = 72;
+
+/// A verification: one line a check, what deviates, and the sum. On a narrow terminal each check is
+/// a paragraph.
 #[must_use]
 pub fn report_table(report: &Report, style: Style) -> String {
+    let is_narrow = style.width.is_some_and(|width| width < TABLE_WIDTH);
+    let mut text = if is_narrow { paragraphs(report, style.colour) } else { rows(report, style) };
+    for deviation in &report.deviations {
+        // Writing to a string cannot fail.
+        let _ = writeln!(text, "deviation {}: {}", deviation.id, deviation.what);
+    }
+    let count = |outcome| report.count(outcome);
+    let _ = writeln!(
+        text,
+        "{} checks: {} passed, {} failed, {} skipped",
+        report.checks.len(),
+        count(Outcome::Pass),
+        count(Outcome::Fail),
+        count(Outcome::Skip)
+    );
+    text
+}
+
+/// Each check with what was seen below it; the terminal breaks long lines, as they are copied whole.
+fn paragraphs(report: &Report, colour: bool) -> String {
+    let mut text = String::new();
+    for check in &report.checks {
+        let word = painted(check.outcome, colour);
+        let _ = writeln!(text, "{word}  {}\n      {}", check.id, check.evidence);
+        if let Some(fix) = &check.fix {
+            let _ = writeln!(text, "      fix: {fix}");
+        }
+    }
+    text
+}
+
+/// One line a check.
+fn rows(report: &Report, style: Style) -> String {
     let rows: Vec<Vec<String>> = report
         .checks
         .iter()
@@ -48,35 +93,27 @@ pub fn report_table(report: &Report, style: Style) -> String {
     };
     let rows: Vec<Vec<String>> =
         rows.into_iter().map(|row| row.into_iter().take(head.len()).collect()).collect();
-    let mut text = coloured(&plain_table(head, &rows, style), style.colour);
-    for deviation in &report.deviations {
-        // Writing to a string cannot fail.
-        let _ = writeln!(text, "deviation {}: {}", deviation.id, deviation.what);
-    }
-    let count = |outcome| report.count(outcome);
-    let _ = writeln!(
-        text,
-        "{} checks: {} passed, {} failed, {} skipped",
-        report.checks.len(),
-        count(Outcome::Pass),
-        count(Outcome::Fail),
-        count(Outcome::Skip)
-    );
-    text
+    coloured(&plain_table(head, &rows, style), style.colour)
 }
 
-/// The result's word in colour.
+/// A result's word, in its colour.
+fn painted(outcome: Outcome, colour: bool) -> String {
+    let code = match outcome {
+        Outcome::Pass => "32",
+        Outcome::Fail => "31",
+        Outcome::Skip => "33",
+    };
+    let word = outcome.name();
+    if colour { format!("\u{1b}[{code}m{word}\u{1b}[0m") } else { word.to_owned() }
+}
+
+/// The same table with the results in colour.
 fn coloured(table: &str, colour: bool) -> String {
-    if !colour {
-        return table.to_owned();
-    }
-    let codes = [(Outcome::Pass, "32"), (Outcome::Fail, "31"), (Outcome::Skip, "33")];
     let paint = |line: &str| {
-        for (outcome, code) in codes {
+        for outcome in [Outcome::Pass, Outcome::Fail, Outcome::Skip] {
             let word = format!("  {} ", outcome.name());
-            if let Some(at) = line.find(&word) {
-                let (before, after) = (&line[..at], &line[at + word.len()..]);
-                return format!("{before}  \u{1b}[{code}m{}\u{1b}[0m {after}\n", outcome.name());
+            if let Some((before, after)) = line.split_once(&word) {
+                return format!("{before}  {} {after}\n", painted(outcome, colour));
             }
         }
         format!("{line}\n")
@@ -147,6 +184,36 @@ deviation cis-5.15: restarts always
         }
         let codes = ["\u{1b}[32m", "\u{1b}[31m", "\u{1b}[33m", "\u{1b}[0m"];
         assert_eq!(codes.iter().fold(painted, |text, code| text.replace(code, "")), plain);
+    }
+
+    #[test]
+    fn what_a_row_is_called_by_is_not_broken_where_there_is_room_for_it() {
+        let long = "evidence that goes on and on ".repeat(4);
+        let rows = [vec!["no-new-privileges".to_owned(), long.clone(), long.clone(), long]];
+        let text = plain_table(&["A", "B", "C", "D"], &rows, Style { width: Some(40), ..Style::default() });
+        assert!(text.lines().any(|line| line.starts_with("no-new-privileges  ")), "{text}");
+        assert!(text.lines().all(|line| line.chars().count() <= 40), "{text}");
+    }
+
+    #[test]
+    fn on_a_narrow_terminal_each_check_is_a_paragraph_and_no_word_is_broken() {
+        let style = Style { width: Some(40), ..Style::default() };
+        assert_eq!(
+            report_table(&report(), style),
+            "\
+pass  user
+      user was looked at
+fail  memory
+      memory was looked at
+      fix: run up
+skip  rest
+      rest was looked at
+deviation cis-5.15: restarts always
+3 checks: 1 passed, 1 failed, 1 skipped
+"
+        );
+        let coloured = report_table(&report(), Style { colour: true, ..style });
+        assert!(coloured.starts_with("\u{1b}[32mpass\u{1b}[0m  user\n"), "{coloured}");
     }
 
     #[test]

@@ -145,6 +145,11 @@ impl Reporter {
     pub fn error(&self, error: &dyn Diagnostic) {
         self.progress.end();
         self.write_talk(&error_text(error));
+        self.error_data(error);
+    }
+
+    /// An error that a person has been told already, for a program.
+    pub fn error_data(&self, error: &dyn Diagnostic) {
         self.json(&error_json(error));
     }
 

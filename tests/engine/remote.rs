@@ -6,17 +6,20 @@ use std::os::unix::net::UnixStream;
 use super::docker::container;
 use super::rig::Rig;
 
+/// The engine's socket on this machine.
+pub(crate) fn socket() -> String {
+    let host = std::env::var("DOCKER_HOST").ok();
+    let socket = host.as_deref().and_then(|host| host.strip_prefix("unix://"));
+    socket.unwrap_or("/var/run/docker.sock").to_owned()
+}
+
 /// A port that leads to the engine's socket.
 pub(crate) fn proxy() -> u16 {
-    let socket = std::env::var("DOCKER_HOST").ok();
-    let socket =
-        socket.as_deref().and_then(|host| host.strip_prefix("unix://")).unwrap_or("/var/run/docker.sock");
-    let socket = socket.to_owned();
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let port = listener.local_addr().expect("an address").port();
     std::thread::spawn(move || {
         for client in listener.incoming().map_while(Result::ok) {
-            let engine = UnixStream::connect(&socket).expect("the engine's socket");
+            let engine = UnixStream::connect(socket()).expect("the engine's socket");
             forward(client, engine);
         }
     });
@@ -37,15 +40,14 @@ fn forward(client: TcpStream, engine: UnixStream) {
     });
 }
 
-#[test]
-fn a_remote_engine_is_brought_up_and_proved_from_inside_the_container() {
-    let mut rig = Rig::new("remote");
-    let host = format!("tcp://127.0.0.1:{}", proxy());
-    rig.set("DOCKER_HOST", &host);
+/// Brings a deployment up on an engine elsewhere, proves it and takes it down.
+#[track_caller]
+pub(crate) fn up_verify_down(rig: &Rig, host: &str) {
     let up = rig.up();
-    assert!(up.out.contains(&host) && up.out.contains("0 failed"), "{}", up.all());
+    assert!(up.out.contains(host) && up.out.contains("0 failed"), "{}", up.all());
     assert_eq!(container(&rig.bridge())["State"]["Running"], true);
     let report = rig.run(&["verify", "--format", "json"]).ok().json();
+    // The wires are asked inside the container: its ports are another machine's.
     for wire in ["stdio", "websocket", "rest"] {
         let checks = report["checks"].as_array().expect("checks");
         let check = checks.iter().find(|check| check["id"] == wire).expect("a check");
@@ -53,6 +55,14 @@ fn a_remote_engine_is_brought_up_and_proved_from_inside_the_container() {
     }
     rig.run(&["down", "--volumes"]).ok();
     assert_eq!(rig.what_there_is(), Vec::<String>::new());
+}
+
+#[test]
+fn a_remote_engine_is_brought_up_and_proved_from_inside_the_container() {
+    let mut rig = Rig::new("remote");
+    let host = format!("tcp://127.0.0.1:{}", proxy());
+    rig.set("DOCKER_HOST", &host);
+    up_verify_down(&rig, &host);
 }
 
 #[test]

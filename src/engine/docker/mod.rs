@@ -4,6 +4,7 @@ mod attach;
 mod build;
 mod create;
 mod observe;
+mod ssh;
 mod user;
 
 use std::collections::BTreeSet;
@@ -217,7 +218,7 @@ fn open(endpoint: &Endpoint) -> Result<Bollard, bollard::errors::Error> {
         #[cfg(windows)]
         Some(("npipe", _)) => Bollard::connect_with_named_pipe(host, REQUEST_TIMEOUT, API_DEFAULT_VERSION),
         Some(("tcp" | "http", _)) => Bollard::connect_with_http(host, REQUEST_TIMEOUT, API_DEFAULT_VERSION),
-        Some(("ssh", _)) => Bollard::connect_with_ssh(host, REQUEST_TIMEOUT, API_DEFAULT_VERSION, None),
+        Some(("ssh", _)) => ssh::open(host, REQUEST_TIMEOUT),
         _ => Err(bollard::errors::Error::UnsupportedURISchemeError { uri: host.to_owned() }),
     }
 }

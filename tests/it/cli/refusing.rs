@@ -146,3 +146,19 @@ async fn what_is_wrong_with_the_input_is_told_before_an_engine_is_looked_for() {
         assert!(ran.stderr.contains(word), "{args:?}: {}", ran.stderr);
     }
 }
+
+#[tokio::test]
+async fn arguments_that_make_no_sense_are_told_to_a_person_and_to_a_program() {
+    let place = Place::new();
+    for (name, args) in [("usage_unknown", &["up", "--nope"][..]), ("usage_verb", &["upp"])] {
+        insta::assert_snapshot!(name, place.fail_on("", args).await);
+    }
+    let missing = place.run(&["man", "--format", "json"]).await.json();
+    let message = missing["error"]["message"].as_str().expect("a message");
+    assert!(message.ends_with("not provided:\n  <FOLDER>"), "{message}");
+    let spelt = place.run(&["--format=json", "up", "--nope"]).await;
+    assert_eq!((spelt.code, &spelt.json()["error"]["exit"]), (64, &json!(64)));
+    // Of a format that there is none of, a person is told.
+    let unknown = place.run(&["up", "--format", "xml"]).await;
+    assert_eq!((unknown.code, unknown.stdout.as_str()), (64, ""));
+}

@@ -33,6 +33,9 @@ async fn completions_are_written_for_every_shell_and_know_every_verb() {
         for verb in VERBS {
             assert!(ran.stdout.contains(verb), "{shell}: {verb}");
         }
+        assert!(ran.stdout.contains("accept-unenforced"), "{shell}");
+        // What writes the documentation is nobody's to type.
+        assert!(!ran.stdout.contains("reference"), "{shell}");
     }
 }
 
