@@ -165,7 +165,7 @@ pub struct RenderArgs {
     /// Overwrite a file that a person wrote; it is kept beside
     #[arg(long)]
     pub force: bool,
-    /// Write image references that can only ever mean the images that are here now
+    /// Pin images by their digests: the names can then only ever mean those that are here now
     #[arg(long)]
     pub pin: bool,
     /// Which Compose is to read the files

@@ -15,14 +15,16 @@ use crate::diagnostic::{Exit, Failure};
 use crate::engine::is_checkout;
 use crate::model::ImageRef;
 use crate::plan::{Desired, ImageFacts, Images, Machine, Profile, Service, desired};
-use crate::render::{Generation, Options, Rendered, Seal, Templates, compose, run_line, seal_of};
+use crate::render::{Generation, Options, Rendered, Seal, Templates, compose, run_line, seal_of, unsealed};
 
 pub(super) async fn run(global: &Global, args: &RenderArgs) -> Result<Exit, Failure> {
     if args.eject {
         return eject(global, args);
     }
     let resolved = global.resolve()?;
-    global.warn(&resolved);
+    // A file that others will use too wants no key of this machine's.
+    let warnings = resolved.warnings.iter().filter(|warning| warning.key != "orchestrator.required_keys");
+    warnings.for_each(|warning| global.reporter.warning(&warning.to_string()));
     let stack = resolved.stack;
     let known = Known::of(global, &stack, args.pin).await?;
     match args.what {
@@ -298,13 +300,15 @@ fn check(global: &Global, folder: &Path, rendered: &[Rendered]) -> Exit {
         let path = folder.join(file.name);
         let shown = global.shown(&path);
         let found = std::fs::read_to_string(&path).unwrap_or_default();
-        let difference = TextDiff::from_lines(&found, &file.text)
+        // The digest differs wherever anything does.
+        let [before, after] = [&found, &file.text].map(|text| unsealed(text));
+        let difference = TextDiff::from_lines(&before, &after)
             .unified_diff()
             .header(&shown, "mcpo.yaml, rendered")
             .to_string();
         let state = match (path.exists(), difference.is_empty(), seal_of(&found)) {
             (false, ..) => "is not there",
-            (_, true, _) => "is as rendered",
+            (_, true, Seal::Ours) => "is as rendered",
             (_, _, Seal::Ours) => "is not what mcpo.yaml says any more",
             (_, _, Seal::Edited) => "was changed by hand",
             (_, _, Seal::Foreign) => "was never rendered",

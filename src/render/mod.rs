@@ -16,5 +16,5 @@ mod yaml;
 pub use compose::{Generation, Options, Rendered, compose, file_name};
 pub use read_back::Weaker;
 pub use run_line::{Needed, Part, RunLine, run_line};
-pub use seal::{Seal, seal, seal_of};
+pub use seal::{Seal, seal, seal_of, unsealed};
 pub use templates::{RenderError, Templates};

@@ -24,18 +24,32 @@ pub fn seal(text: &str) -> String {
     format!("{head}{MARK}{}\n{body}", digest(text))
 }
 
+/// A file's text without its digest, where it has one.
+#[must_use]
+pub fn unsealed(text: &str) -> String {
+    find(text).map_or_else(|| text.to_owned(), |(rest, _)| rest)
+}
+
 /// Whether a file's text is still what was rendered.
 #[must_use]
 pub fn seal_of(text: &str) -> Seal {
+    match find(text) {
+        None => Seal::Foreign,
+        Some((rest, found)) if found == digest(&rest) => Seal::Ours,
+        Some(_) => Seal::Edited,
+    }
+}
+
+/// The text around the digest in the head, and the digest.
+fn find(text: &str) -> Option<(String, &str)> {
     let mut at = 0;
     for line in text.split_inclusive('\n').take_while(|line| line.starts_with('#')) {
         if let Some(found) = line.strip_prefix(MARK) {
-            let rest = format!("{}{}", &text[..at], &text[at + line.len()..]);
-            return if found.trim_end() == digest(&rest) { Seal::Ours } else { Seal::Edited };
+            return Some((format!("{}{}", &text[..at], &text[at + line.len()..]), found.trim_end()));
         }
         at += line.len();
     }
-    Seal::Foreign
+    None
 }
 
 fn digest(text: &str) -> String {

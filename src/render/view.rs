@@ -20,8 +20,6 @@ pub(super) struct File {
     pub(super) services: Vec<ServiceView>,
     pub(super) networks: Vec<NetworkView>,
     pub(super) volumes: Vec<VolumeView>,
-    /// Whether the bridge answers to people beyond this machine.
-    pub(super) open: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -139,11 +137,6 @@ impl File {
             volumes: volumes
                 .map(|volume| VolumeView { key: volume.key.clone(), labels: vec![ours.clone()] })
                 .collect(),
-            open: desired
-                .containers
-                .iter()
-                .flat_map(|one| &one.ports)
-                .any(|port| !port.address.is_loopback()),
         }
     }
 }

@@ -7,4 +7,5 @@ mod failing;
 mod output;
 mod place;
 mod refusing;
+mod rendering;
 mod texts;

@@ -14,3 +14,5 @@ mod orchestrator;
 mod plan;
 #[cfg(feature = "cli")]
 mod reference;
+#[cfg(feature = "cli")]
+mod render;

@@ -19,7 +19,7 @@ fn with_secrets() -> Place {
 }
 
 /// Every verb, and how it ends on an engine on which nothing stays up.
-const VERBS: [(&[&str], i32); 12] = [
+const VERBS: [(&[&str], i32); 14] = [
     (&["config"], 0),
     (&["status"], 0),
     (&["up", "--dry-run"], 0),
@@ -31,6 +31,8 @@ const VERBS: [(&[&str], i32); 12] = [
     (&["verify"], 1),
     (&["build", "--dry-run"], 0),
     (&["build"], 1),
+    (&["render"], 0),
+    (&["render", "-o", "compose"], 0),
     (&["init"], 0),
 ];
 
