@@ -6,7 +6,7 @@ use super::compare::{Mismatch, compare};
 use super::container::Container;
 use super::desired::Desired;
 use super::hash::config_hash;
-use super::observed::{LiveContainer, Observed, OwnedObject};
+use super::observed::{ImageFacts, LiveContainer, Observed, OwnedObject};
 use super::op::{Op, Plan, Step};
 use super::problem::{PlanError, PlanProblem};
 use crate::config::{self, Stack};
@@ -19,7 +19,11 @@ pub fn steps(desired: &Desired, stack: &Stack, observed: &Observed) -> Result<Pl
     let hardening = &stack.hardening;
     let mut problems = Vec::new();
     let bridge = &stack.bridge.image;
-    if observed.images.get(bridge).is_some_and(|image| !image.labels.contains_key(label::INPUT_DIGEST)) {
+    // Compose and `docker build` make it from our Dockerfile too.
+    let is_ours = |image: &ImageFacts| {
+        [label::INPUT_DIGEST, label::PROGRAM].iter().any(|label| image.labels.contains_key(*label))
+    };
+    if observed.images.get(bridge).is_some_and(|image| !is_ours(image)) {
         problems.push(PlanProblem::ImageTaken(bridge.clone()));
     }
     let mut steps = Vec::new();

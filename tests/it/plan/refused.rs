@@ -224,7 +224,11 @@ fn a_network_that_should_exist_and_does_not_is_told() {
 fn a_bridge_image_that_is_not_ours_is_never_overwritten() {
     let stack = stack(&[]);
     let mut engine = observed(&stack);
-    engine.images.get_mut(&stack.bridge.image).expect("an image").labels.remove(label::INPUT_DIGEST);
+    let bridge = engine.images.get_mut(&stack.bridge.image).expect("an image");
+    bridge.labels.remove(label::INPUT_DIGEST);
+    // Built from our Dockerfile by somebody else, it is still ours.
+    plan_on(&stack, Profile::Bridge, &engine).expect("a plan");
+    engine.images.get_mut(&stack.bridge.image).expect("an image").labels.clear();
     let found = problems(plan_on(&stack, Profile::Bridge, &engine));
     assert_eq!(found, [PlanProblem::ImageTaken(image("mcp-bridge"))]);
 }
