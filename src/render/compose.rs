@@ -6,7 +6,7 @@ use std::path::Path;
 use super::read_back::{Weaker, read_back};
 use super::seal::seal;
 use super::templates::{RenderError, Templates};
-use super::view::File;
+use super::view::{File, ServiceView};
 use crate::plan::{Desired, Profile, Service};
 
 /// Which Compose is to read the file.
@@ -75,15 +75,36 @@ const fn template_name(profile: Profile) -> &'static str {
 /// Renders a profile. `desired` is what the profile would run; for the images alone, what the bridge
 /// would.
 pub fn compose(desired: &Desired, profile: Profile, options: &Options<'_>) -> Result<Rendered, RenderError> {
-    let file = File::new(desired, profile, options);
+    fill(&File::new(desired, profile, options), profile, options)
+}
+
+/// As [`compose`], with every service `times` over, under names of their own: to measure with.
+#[doc(hidden)]
+pub fn compose_times(
+    desired: &Desired,
+    profile: Profile,
+    options: &Options<'_>,
+    times: usize,
+) -> Result<Rendered, RenderError> {
+    let mut file = File::new(desired, profile, options);
+    let services = std::mem::take(&mut file.services);
+    let numbered = services.iter().flat_map(|service| {
+        (0..times)
+            .map(move |number| ServiceView { name: format!("{}-{number}", service.name), ..service.clone() })
+    });
+    file.services = numbered.collect();
+    fill(&file, profile, options)
+}
+
+fn fill(file: &File, profile: Profile, options: &Options<'_>) -> Result<Rendered, RenderError> {
     let template = template_name(profile);
-    let text = options.templates.render(template, &file)?;
+    let text = options.templates.render(template, file)?;
     let text = format!("{}\n", text.trim_end());
-    let weaker = read_back(&text, &file).map_err(|reason| RenderError::Unreadable { template, reason })?;
+    let weaker = read_back(&text, file).map_err(|reason| RenderError::Unreadable { template, reason })?;
     if !weaker.is_empty() && !options.allow_weaker {
         return Err(RenderError::Weaker(weaker.iter().map(ToString::to_string).collect()));
     }
-    Ok(Rendered { name: file_name(profile), text: seal(&text), weaker, notes: notes(&file, options) })
+    Ok(Rendered { name: file_name(profile), text: seal(&text), weaker, notes: notes(file, options) })
 }
 
 fn notes(file: &File, options: &Options<'_>) -> Vec<String> {

@@ -13,6 +13,8 @@ mod templates;
 mod view;
 mod yaml;
 
+#[doc(hidden)]
+pub use compose::compose_times;
 pub use compose::{Generation, Options, Rendered, compose, file_name};
 pub use read_back::Weaker;
 pub use run_line::{Needed, Part, RunLine, run_line};
