@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::redactor::Redactor;
 use crate::model::{Bytes, Cpus, ImageRef, Secret, User};
 
 /// A service of a deployment. Its name is the host name on the private network.
@@ -110,6 +111,8 @@ pub struct Origins {
     pub from_file: BTreeSet<String>,
     /// The variables that are taken from the environment of whoever starts the container.
     pub passed: BTreeSet<String>,
+    /// The variables whose values we chose: settings, and no secrets.
+    pub settings: BTreeSet<String>,
     /// The file of the seccomp profile. Absolute.
     pub seccomp: Option<PathBuf>,
 }
@@ -129,18 +132,11 @@ pub struct EnvFileRef {
 }
 
 impl Container {
-    /// What a server said, without the values that were given to it: servers print their keys when
-    /// they fail. Short values are words that occur by chance, and hide nothing worth hiding.
+    /// What it said, without the values that were given to it: servers print their keys when they
+    /// fail. For many lines there is [`Redactor::of`].
     #[must_use]
     pub fn redacted(&self, text: &str) -> String {
-        const SHORT: usize = 6;
-        // Ours are settings, and a folder's name in an error is what helps.
-        let theirs = self.environment.iter().filter(|(key, _)| !key.starts_with("MCP"));
-        let mut values: Vec<&str> = theirs.map(|(_, value)| value.expose()).collect();
-        values.retain(|value| value.len() >= SHORT);
-        // The longest first: one may hold another.
-        values.sort_by_key(|value| std::cmp::Reverse(value.len()));
-        values.into_iter().fold(text.to_owned(), |text, value| text.replace(value, "[secret]"))
+        Redactor::of(self).redacted(text)
     }
 }
 

@@ -13,10 +13,11 @@ mod limits;
 mod observed;
 mod op;
 mod problem;
+mod redactor;
 
 pub use compare::{Mismatch, compare};
 pub use container::{Container, EnvFileRef, Mount, MountSource, Origins, Port, Restart, Service};
-pub use desired::{BuildContext, Desired, Images, Profile, desired};
+pub use desired::{BuildContext, Desired, Images, Profile, described, desired};
 pub use deviation::{Deviation, deviations};
 pub use diff::{removal, setting_of, steps};
 pub use event::{Event, Events};
@@ -27,3 +28,4 @@ pub use observed::{
 };
 pub use op::{BuildFrom, ImageBuild, Network, Op, Plan, Step, Volume};
 pub use problem::{PlanError, PlanProblem};
+pub use redactor::Redactor;
