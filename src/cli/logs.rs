@@ -1,11 +1,14 @@
 //! `logs`: what the services wrote.
 
+use std::collections::BTreeMap;
+
 use futures_util::StreamExt;
 use serde_json::json;
 
 use super::error::CliError;
 use super::session::Global;
 use crate::diagnostic::{Exit, Failure};
+use crate::plan::{Redactor, described};
 use crate::report::Format;
 
 pub(super) async fn run(
@@ -36,20 +39,30 @@ pub(super) async fn run(
         let service = service.clone();
         session.docker.logs(container, tail, follow).map(move |line| (service.clone(), line)).boxed()
     });
+    // A server prints its keys when it fails. What nobody describes any more had some of these.
+    let described = described(&session.stack);
+    let redactors: BTreeMap<&str, Redactor> = chosen
+        .iter()
+        .map(|(service, _)| {
+            let of = described.iter().find(|container| container.service.name() == service);
+            (service.as_str(), of.map_or_else(|| Redactor::of_all(&described), Redactor::of))
+        })
+        .collect();
     let mut lines = futures_util::stream::select_all(streams);
     let several = chosen.len() > 1;
     let as_json = global.reporter.style().format != Format::Human;
     while let Some((service, line)) = lines.next().await {
         let line = line?;
+        let text =
+            redactors.get(&*service).map_or_else(String::new, |redactor| redactor.redacted(&line.text));
         if as_json {
             let stream = if line.stderr { "stderr" } else { "stdout" };
-            let shown =
-                json!({"service": service, "stream": stream, "line": line.text.trim_end_matches('\n')});
+            let shown = json!({"service": service, "stream": stream, "line": text.trim_end_matches('\n')});
             global.reporter.raw(&format!("{shown}\n"));
         } else if several {
-            global.reporter.raw(&format!("{service} | {}", line.text));
+            global.reporter.raw(&format!("{service} | {text}"));
         } else {
-            global.reporter.raw(&line.text);
+            global.reporter.raw(&text);
         }
     }
     Ok(Exit::Done)

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::engine::{Engine, image};
+use super::engine::{Engine, image, log};
 use super::place::Place;
 
 const SECRETS: [&str; 3] = ["sk-SECRET-of-env-file", "sk-SECRET-of-yaml", "sk-SECRET-of-environment"];
@@ -71,6 +71,34 @@ async fn a_secret_in_a_value_that_is_wrong_is_not_repeated() {
     assert!(!ran.all().contains("SECRET"), "{ran:?}");
     let ran = place.run(&["config", "--set", "orchestrator.environment=sk-SECRET"]).await;
     assert!(!ran.all().contains("SECRET"), "{ran:?}");
+}
+
+#[tokio::test]
+async fn what_a_service_wrote_is_shown_without_the_values_that_it_was_given() {
+    let place = Place::new()
+        .file("mcpo.yaml", "app: {image: shop/web, environment: {TOKEN: tok-SECRET}}\n")
+        .file(".env", "MCP_TOKEN=\"mcp-SECRET\"\nOPENAI_API_KEY=x\nOPENROUTER_API_KEY=x\n")
+        // What stands in the way of `up` does not open the logs.
+        .env("MCPO_BRIDGE_ADDRESS", "0.0.0.0");
+    let mut engine = Engine::start(place.root());
+    let mut listed = Vec::new();
+    for (service, said) in [("mcp-bridge", "refused mcp-SECRET\n"), ("app", "refused tok-SECRET\n")] {
+        let labels = json!({"io.mcpo-deploy.project": "demo", "com.docker.compose.service": service});
+        let inspected = json!({"Id": service, "Name": format!("/{service}"), "Config": {"Labels": labels}});
+        listed.push(json!({"Id": service, "Names": [format!("/{service}")], "Labels": labels}));
+        engine = engine.with(&format!("GET /containers/{service}/json"), 200, inspected).with(
+            &format!("GET /containers/{service}/logs"),
+            200,
+            log(said),
+        );
+    }
+    let engine = engine.with("GET /containers/json", 200, Value::from(listed));
+    let ran = place.run_with(&engine, &["logs"]).await;
+    let mut lines: Vec<&str> = ran.stdout.lines().collect();
+    lines.sort_unstable();
+    assert_eq!(lines, ["app | refused [secret]", "mcp-bridge | refused [secret]"], "{ran:?}");
+    let ran = place.run_with(&engine, &["logs", "app", "--format", "json"]).await;
+    assert_eq!(ran.json()["line"], "refused [secret]", "{ran:?}");
 }
 
 #[tokio::test]
