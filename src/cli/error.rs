@@ -20,6 +20,9 @@ pub(super) enum CliError {
     /// A file could not be written.
     #[error("cannot write {}", path.display())]
     Write { path: PathBuf, source: io::Error },
+    /// An answer could not be given.
+    #[error("cannot write to standard output")]
+    Output(#[source] io::Error),
     /// An image that is not here has no digest.
     #[error("the image {0} is not here, so it cannot be pinned")]
     CannotPin(String),
@@ -57,7 +60,7 @@ impl Diagnostic for CliError {
             | Self::Templates { .. }
             | Self::NoTemplates(_)
             | Self::Usage { .. } => Exit::BadInput,
-            Self::NotUp { .. } | Self::Write { .. } | Self::CannotPin(_) => Exit::Failed,
+            Self::NotUp { .. } | Self::Write { .. } | Self::Output(_) | Self::CannotPin(_) => Exit::Failed,
             Self::Cut => Exit::Bug,
         }
     }
@@ -71,6 +74,7 @@ impl Diagnostic for CliError {
                 Some("`mcpo-deploy render --eject -o FOLDER` writes the templates that are embedded".into())
             }
             Self::Write { .. } => Some("choose a folder that you may write to".into()),
+            Self::Output(_) => Some("make room where it goes, or send it elsewhere".into()),
             Self::Usage { hint, .. } => hint.clone(),
             Self::Cut => None,
         }

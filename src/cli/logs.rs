@@ -51,7 +51,9 @@ pub(super) async fn run(
     let mut lines = futures_util::stream::select_all(streams);
     let several = chosen.len() > 1;
     let as_json = global.reporter.style().format != Format::Human;
-    while let Some((service, line)) = lines.next().await {
+    while global.reporter.is_heard()
+        && let Some((service, line)) = lines.next().await
+    {
         let line = line?;
         let text =
             redactors.get(&*service).map_or_else(String::new, |redactor| redactor.redacted(&line.text));

@@ -42,7 +42,14 @@ pub fn main() -> Exit {
     let exit = runtime.block_on(until_interrupted(&global, cli.verb));
     // Nothing is waited for that a verb left behind, such as a read of a closed log.
     runtime.shutdown_background();
-    exit
+    delivered(&global.reporter, global.reporter.unwritten(), exit)
+}
+
+/// What could not be said was not done as asked.
+fn delivered(reporter: &Reporter, unwritten: Option<std::io::Error>, exit: Exit) -> Exit {
+    let Some(source) = unwritten else { return exit };
+    reporter.error(&CliError::Output(source));
+    if exit == Exit::Done { Exit::Failed } else { exit }
 }
 
 fn format(arg: FormatArg) -> Format {
@@ -55,14 +62,15 @@ fn format(arg: FormatArg) -> Format {
 
 /// `--help` and `--version` are answers; everything else that clap has to say is bad input.
 fn usage(error: &clap::Error, arguments: &[OsString], env: &Env) -> Exit {
-    // Nothing is left to be done for a reader that went away.
-    let _ = error.print();
+    let printed = error.print();
+    let reporter = Reporter::stdio(Style::of_process(asked_format(arguments), Verbosity::default(), env));
     if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
-        return Exit::Done;
+        // A reader that went away had enough.
+        let unwritten = printed.err().filter(|error| error.kind() != std::io::ErrorKind::BrokenPipe);
+        return delivered(&reporter, unwritten, Exit::Done);
     }
-    let style = Style::of_process(asked_format(arguments), Verbosity::default(), env);
-    Reporter::stdio(style).error_data(&CliError::usage(&error.render().to_string()));
-    Exit::BadInput
+    reporter.error_data(&CliError::usage(&error.render().to_string()));
+    delivered(&reporter, reporter.unwritten(), Exit::BadInput)
 }
 
 /// Whom the output is for, of arguments that say something else that is wrong.

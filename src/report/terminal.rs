@@ -1,6 +1,6 @@
 //! Where text goes, and how much of it.
 
-use std::io::{IsTerminal, Write};
+use std::io::{self, IsTerminal, Write};
 use std::sync::Mutex;
 
 use serde_json::Value;
@@ -74,6 +74,8 @@ pub struct Reporter {
     out: Mutex<Box<dyn Write + Send>>,
     talk: Mutex<Box<dyn Write + Send>>,
     progress: Progress,
+    /// Why data could not be written, the first time.
+    unwritten: Mutex<Option<io::Error>>,
 }
 
 impl Reporter {
@@ -87,7 +89,7 @@ impl Reporter {
     #[must_use]
     pub fn new(style: Style, out: Box<dyn Write + Send>, talk: Box<dyn Write + Send>) -> Self {
         let progress = Progress::new(style);
-        Self { style, out: Mutex::new(out), talk: Mutex::new(talk), progress }
+        Self { style, out: Mutex::new(out), talk: Mutex::new(talk), progress, unwritten: Mutex::default() }
     }
 
     /// How it prints.
@@ -153,24 +155,42 @@ impl Reporter {
         self.json(&error_json(error));
     }
 
+    /// Whether data still reaches somebody.
+    #[must_use]
+    pub fn is_heard(&self) -> bool {
+        self.unwritten.lock().is_ok_and(|error| error.is_none())
+    }
+
+    /// Why data could not be written. That a reader went away is no reason: it had enough.
+    #[must_use]
+    pub fn unwritten(&self) -> Option<io::Error> {
+        let error = self.unwritten.lock().ok()?.take();
+        error.filter(|error| error.kind() != io::ErrorKind::BrokenPipe)
+    }
+
     fn say(&self, line: &str) {
         self.write_talk(&format!("{line}\n"));
     }
 
     fn write_out(&self, text: &str) {
-        self.progress.aside(|| write(&self.out, text));
+        let mut written = Ok(());
+        self.progress.aside(|| written = write(&self.out, text));
+        if let (Err(error), Ok(mut unwritten)) = (written, self.unwritten.lock()) {
+            unwritten.get_or_insert(error);
+        }
     }
 
     fn write_talk(&self, text: &str) {
-        self.progress.aside(|| write(&self.talk, text));
+        // Talk that nobody hears changes nothing.
+        self.progress.aside(|| drop(write(&self.talk, text)));
     }
 }
 
-/// A reader that went away is no error of ours.
-fn write(to: &Mutex<Box<dyn Write + Send>>, text: &str) {
-    if let Ok(mut stream) = to.lock() {
-        let _ = stream.write_all(text.as_bytes()).and_then(|()| stream.flush());
-    }
+fn write(to: &Mutex<Box<dyn Write + Send>>, text: &str) -> io::Result<()> {
+    // Poisoned by a panic, which says more than a lost line.
+    let Ok(mut stream) = to.lock() else { return Ok(()) };
+    stream.write_all(text.as_bytes())?;
+    stream.flush()
 }
 
 impl Events for Reporter {

@@ -196,6 +196,36 @@ async fn what_is_there_is_shown_though_no_program_for_an_image_is() {
 }
 
 #[tokio::test]
+async fn an_answer_that_cannot_be_written_is_no_success() {
+    let place = Place::new();
+    for args in [
+        &["config"][..],
+        &["config", "--format", "json"],
+        &["config", "--format", "yaml"],
+        &["completions", "bash"],
+        &["--help"],
+        &["--version"],
+    ] {
+        let full = std::fs::File::create("/dev/full").expect("the device that is always full");
+        let ran = place.spawn_into(full.into(), "", args).ended().await;
+        assert_eq!(ran.code, 1, "{args:?}: {ran:?}");
+        let told = "error: cannot write to standard output\n  caused by: No space left on device";
+        assert!(ran.stderr.contains(told), "{args:?}: {ran:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_reader_that_went_away_had_enough() {
+    let place = Place::new();
+    for args in [&["config"][..], &["config", "--format", "json"], &["completions", "bash"], &["--help"]] {
+        let (reader, writer) = std::io::pipe().expect("a pipe");
+        drop(reader);
+        let ran = place.spawn_into(writer.into(), "", args).ended().await;
+        assert_eq!((ran.code, ran.stderr.contains("error")), (0, false), "{args:?}: {ran:?}");
+    }
+}
+
+#[tokio::test]
 async fn down_removes_what_is_the_projects_and_nothing_else() {
     let place = Place::new();
     let ours = json!({"io.mcpo-deploy.project": "demo", "com.docker.compose.service": "mcp-bridge"});
