@@ -60,7 +60,7 @@ pub(super) async fn run(
         if as_json {
             let stream = if line.stderr { "stderr" } else { "stdout" };
             let shown = json!({"service": service, "stream": stream, "line": text.trim_end_matches('\n')});
-            global.reporter.raw(&format!("{shown}\n"));
+            global.reporter.record(&shown);
         } else if several {
             global.reporter.raw(&format!("{service} | {text}"));
         } else {

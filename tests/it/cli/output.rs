@@ -102,6 +102,24 @@ async fn what_a_service_wrote_is_shown_without_the_values_that_it_was_given() {
 }
 
 #[tokio::test]
+async fn logs_are_one_document_for_each_line() {
+    let place = Place::new();
+    let labels = json!({"io.mcpo-deploy.project": "demo", "com.docker.compose.service": "mcp-bridge"});
+    let engine = Engine::start(place.root())
+        .with("GET /containers/json", 200, json!([{"Id": "b", "Names": ["/b"], "Labels": labels}]))
+        .with("GET /containers/b/json", 200, json!({"Id": "b", "Name": "/b", "Config": {"Labels": labels}}))
+        .with("GET /containers/b/logs", 200, format!("{}{}", log("a: b\n"), log("- c\n")));
+    let json = place.run_with(&engine, &["logs", "--format", "json"]).await;
+    let said: Vec<Value> =
+        json.stdout.lines().map(|line| serde_json::from_str(line).expect("a document")).collect();
+    let line = |text: &str| json!({"service": "mcp-bridge", "stream": "stderr", "line": text});
+    assert_eq!(said, [line("a: b"), line("- c")]);
+    let yaml = place.run_with(&engine, &["logs", "--format", "yaml"]).await;
+    let document = |line: &str| format!("---\nline: {line}\nservice: mcp-bridge\nstream: stderr\n");
+    assert_eq!(yaml.stdout, [document("'a: b'"), document("'- c'")].concat());
+}
+
+#[tokio::test]
 async fn every_verb_prints_one_json_document_and_ends_as_documented() {
     let place = with_secrets();
     let engine = engine(&place);
