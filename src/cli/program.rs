@@ -86,12 +86,13 @@ fn asked_format(arguments: &[OsString]) -> Format {
 async fn until_interrupted(global: &Global, verb: Verb) -> Exit {
     // From here on, before the first request: a signal must not find its default, which says nothing.
     let interruption = interrupted();
+    let words = cut_short(&verb);
     let outcome = tokio::select! {
         outcome = run(global, verb) => outcome,
         () = interruption => {
-            global.reporter.cut_short(
-                "interrupted; what was created so far is still there: `mcpo-deploy up` continues, `mcpo-deploy down` removes it",
-            );
+            if let Some(words) = words {
+                global.reporter.cut_short(&format!("interrupted; {words}"));
+            }
             if let Some(docker) = global.engine.get()
                 && let Err(error) = tokio::select! {
                     removed = docker.remove_probes() => removed,
@@ -110,6 +111,31 @@ async fn until_interrupted(global: &Global, verb: Verb) -> Exit {
             error.exit()
         }
     }
+}
+
+/// What an interruption of a verb leaves. Whoever ends a log that is followed knows what they do.
+fn cut_short(verb: &Verb) -> Option<&'static str> {
+    Some(match verb {
+        Verb::Logs { .. } => return None,
+        Verb::Up { dry_run: false, .. } => {
+            "what was created so far is still there: `mcpo-deploy up` continues, `mcpo-deploy down` removes it"
+        }
+        Verb::Down { dry_run: false, .. } => {
+            "what was not removed yet is still there: `mcpo-deploy down` continues"
+        }
+        Verb::Build { dry_run: false } => "images that are done are kept: `mcpo-deploy build` continues",
+        Verb::Verify => "what runs was left as it is: `mcpo-deploy verify` begins anew",
+        Verb::Init { dry_run: false } | Verb::Render(_) | Verb::Man { .. } | Verb::Reference { .. } => {
+            "files that are done are kept"
+        }
+        Verb::Up { .. }
+        | Verb::Down { .. }
+        | Verb::Build { .. }
+        | Verb::Init { .. }
+        | Verb::Status
+        | Verb::Config
+        | Verb::Completions { .. } => "nothing was changed",
+    })
 }
 
 async fn run(global: &Global, verb: Verb) -> Result<Exit, Failure> {
