@@ -35,6 +35,9 @@ pub(super) enum CliError {
     /// The arguments make no sense.
     #[error("{message}")]
     Usage { message: String, hint: Option<String> },
+    /// A `--set` without a value. It may be a secret that was put in the wrong place.
+    #[error("--set takes KEY=VALUE, and was given something without `=`, which is not repeated here")]
+    NoPair,
     /// Reading inputs ended without a result.
     #[error("reading the build inputs was cut short")]
     Cut,
@@ -59,6 +62,7 @@ impl Diagnostic for CliError {
             | Self::NoService { .. }
             | Self::Templates { .. }
             | Self::NoTemplates(_)
+            | Self::NoPair
             | Self::Usage { .. } => Exit::BadInput,
             Self::NotUp { .. } | Self::Write { .. } | Self::Output(_) | Self::CannotPin(_) => Exit::Failed,
             Self::Cut => Exit::Bug,
@@ -76,6 +80,7 @@ impl Diagnostic for CliError {
             Self::Write { .. } => Some("choose a folder that you may write to".into()),
             Self::Output(_) => Some("make room where it goes, or send it elsewhere".into()),
             Self::Usage { hint, .. } => hint.clone(),
+            Self::NoPair => Some("such as --set hardening.memory=1g".into()),
             Self::Cut => None,
         }
     }

@@ -35,7 +35,7 @@ impl Global {
         let input = Input {
             file: self.common.file.clone(),
             project: self.common.project.clone(),
-            overrides: self.overrides(),
+            overrides: self.overrides()?,
             env: &self.env,
         };
         Ok(resolve(&input)?)
@@ -65,10 +65,12 @@ impl Global {
         path.strip_prefix(&self.env.folder).unwrap_or(path).display().to_string()
     }
 
-    fn overrides(&self) -> Vec<Override> {
-        let set = self.common.set.iter().map(|text| {
-            let (key, value) = text.split_once('=').unwrap_or((text, ""));
-            Override { key: key.to_owned(), value: value.to_owned(), flag: "--set".to_owned() }
+    fn overrides(&self) -> Result<Vec<Override>, CliError> {
+        let pairs: Option<Vec<_>> = self.common.set.iter().map(|text| text.split_once('=')).collect();
+        let set = pairs.ok_or(CliError::NoPair)?.into_iter().map(|(key, value)| Override {
+            key: key.to_owned(),
+            value: value.to_owned(),
+            flag: "--set".to_owned(),
         });
         let setting = |key: &str, value: String, flag: &str| Override {
             key: key.to_owned(),
@@ -81,7 +83,7 @@ impl Global {
             let names = self.common.accept_unenforced.join(",");
             setting("hardening.accept_unenforced", names, "--accept-unenforced")
         });
-        set.chain(insecure).chain(accepted).collect()
+        Ok(set.chain(insecure).chain(accepted).collect())
     }
 }
 

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::redactor::Redactor;
+use crate::config::is_variable;
 use crate::model::{Bytes, Cpus, ImageRef, Secret, User};
 
 /// A service of a deployment. Its name is the host name on the private network.
@@ -137,6 +138,17 @@ impl Container {
     #[must_use]
     pub fn redacted(&self, text: &str) -> String {
         Redactor::of(self).redacted(text)
+    }
+
+    /// The names of its variables, and how many have something else in their place: a stray line of
+    /// an env file may be a secret up to its first `=`, and one in base64 ends with two.
+    #[must_use]
+    pub fn variable_names(&self) -> (Vec<&str>, usize) {
+        let is_named = |(key, value): &(&String, &Secret)| is_variable(key) && value.expose() != "=";
+        let names: Vec<&str> =
+            self.environment.iter().filter(is_named).map(|(key, _)| key.as_str()).collect();
+        let others = self.environment.len() - names.len();
+        (names, others)
     }
 }
 

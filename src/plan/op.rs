@@ -204,6 +204,11 @@ fn write_container(f: &mut fmt::Formatter<'_>, container: &Container) -> fmt::Re
     if !ports.is_empty() {
         writeln!(f, "    ports {}", ports.join(", "))?;
     }
-    let keys: Vec<&str> = container.environment.keys().map(String::as_str).collect();
-    writeln!(f, "    variables {}", keys.join(", "))
+    let (names, others) = container.variable_names();
+    write!(f, "    variables {}", names.join(", "))?;
+    match others {
+        0 => writeln!(f),
+        1 => writeln!(f, ", and 1 that is no name"),
+        more => writeln!(f, ", and {more} that are no names"),
+    }
 }

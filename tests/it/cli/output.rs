@@ -74,6 +74,32 @@ async fn a_secret_in_a_value_that_is_wrong_is_not_repeated() {
 }
 
 #[tokio::test]
+async fn what_is_no_name_of_a_variable_is_counted_and_not_shown() {
+    let place = Place::new().file(
+        ".env",
+        "OPENAI_API_KEY=x\nOPENROUTER_API_KEY=y\nsk+SECRET/one=\nSECRETtwo==\nsk-SECRET-three=1\n",
+    );
+    let engine = Engine::start(place.root());
+    let programs = place.programs.display().to_string();
+    for format in ["human", "json", "yaml"] {
+        let ran =
+            place.run_with(&engine, &["up", "--dry-run", "--format", format, "--programs", &programs]).await;
+        assert!(ran.code == 0 && !ran.all().contains("SECRET"), "{ran:?}");
+        assert!(ran.stdout.contains("OPENAI_API_KEY"), "{ran:?}");
+        match format {
+            "human" => assert!(ran.stdout.contains(", and 3 that are no names\n"), "{ran:?}"),
+            "json" => assert!(ran.stdout.contains("\"variables_without_a_name\": 3"), "{ran:?}"),
+            _ => {}
+        }
+    }
+    for args in [&["config", "--set", "sk-SECRET"][..], &["up", "--set=sk-SECRET"]] {
+        let ran = place.run(args).await;
+        assert!(ran.code == 64 && ran.stderr.contains("--set takes KEY=VALUE"), "{ran:?}");
+        assert!(!ran.all().contains("SECRET"), "{ran:?}");
+    }
+}
+
+#[tokio::test]
 async fn what_a_service_wrote_is_shown_without_the_values_that_it_was_given() {
     let place = Place::new()
         .file("mcpo.yaml", "app: {image: shop/web, environment: {TOKEN: tok-SECRET}}\n")
