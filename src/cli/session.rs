@@ -10,8 +10,8 @@ use crate::config::{Input, Override, Resolved, Stack, resolve};
 use crate::diagnostic::Failure;
 use crate::engine::{Docker, Endpoint, Inputs, Programs, inputs};
 use crate::env::Env;
-use crate::model::ImageRef;
-use crate::plan::{Observed, Profile};
+use crate::model::{ImageRef, User};
+use crate::plan::{Observed, Profile, known_user};
 use crate::report::Reporter;
 
 /// What holds for the whole process.
@@ -87,6 +87,15 @@ impl Global {
     }
 }
 
+/// How the number of a user is known that an image names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Users {
+    /// From what an earlier run found out: nothing is created for it.
+    Known,
+    /// From the image's own files, by a container that is never started and removed again.
+    LookedUp,
+}
+
 /// A description and an engine.
 pub(super) struct Session<'a> {
     pub(super) global: &'a Global,
@@ -100,16 +109,30 @@ impl Session<'_> {
         &self.global.reporter
     }
 
-    /// What is, with the users of images as numbers.
-    pub(super) async fn observe(&self) -> Result<Observed, Failure> {
+    /// What is, with the users of images as numbers, as far as `users` are known.
+    pub(super) async fn observe(&self, users: Users) -> Result<Observed, Failure> {
         let stack = &self.stack;
         let app = stack.app.as_ref().map(|app| &app.image);
         let images: BTreeSet<&ImageRef> =
             [&stack.orchestrator.image, &stack.bridge.image].into_iter().chain(app).collect();
         let images: Vec<&ImageRef> = images.into_iter().collect();
         let mut observed = self.docker.observe(&stack.project, &images).await?;
-        for facts in observed.images.values_mut() {
-            self.docker.resolve_user(facts).await?;
+        for image in images {
+            let Some(mut facts) = observed.images.get(image).filter(|facts| facts.names_user()).cloned()
+            else {
+                continue;
+            };
+            match (users, known_user(stack, &facts, &observed)) {
+                (Users::LookedUp, _) => self.docker.resolve_user(&mut facts).await?,
+                (Users::Known, Some(user)) => facts.user = user.to_string(),
+                (Users::Known, None) if stack.hardening.user.is_none() => self.reporter().note(&format!(
+                    "the image {image} runs as {:?}, whose number is not known before `mcpo-deploy up` looks into it; {} stands in for it here",
+                    facts.user,
+                    User::NONROOT
+                )),
+                (Users::Known, None) => {}
+            }
+            observed.images.insert(image.clone(), facts);
         }
         Ok(observed)
     }

@@ -22,7 +22,7 @@ pub use deviation::{Deviation, deviations};
 pub use diff::{removal, setting_of, steps};
 pub use event::{Event, Events};
 pub use hash::{Digest, DigestOf, config_hash};
-pub use images::{BridgeBase, ImageInputs, bridge_step, image_steps, stands_in_for_ours};
+pub use images::{BridgeBase, ImageInputs, bridge_step, image_steps, known_user, stands_in_for_ours};
 pub use observed::{
     Health, HeldPort, ImageFacts, Live, LiveContainer, LiveMount, Machine, Observed, OwnedObject, State,
 };

@@ -42,6 +42,8 @@ pub struct ImageBuild {
     pub input: Digest,
     /// Build arguments.
     pub args: BTreeMap<String, String>,
+    /// Labels of its own.
+    pub labels: BTreeMap<String, String>,
 }
 
 /// What an image is built from.

@@ -19,8 +19,7 @@ impl Docker {
     /// by. A name that the image does not explain is left as it is.
     pub async fn resolve_user(&self, image: &mut ImageFacts) -> Result<(), EngineError> {
         let (name, group) = image.user.split_once(':').unwrap_or((&image.user, ""));
-        let is_number = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
-        if image.user.is_empty() || (is_number(name) && is_number(group)) {
+        if !image.names_user() {
             return Ok(());
         }
         // A container that is never started, for its files.
