@@ -229,6 +229,30 @@ async fn what_is_there_is_shown_with_what_would_change() {
 }
 
 #[tokio::test]
+async fn an_application_that_is_not_described_any_more_is_shown_and_said() {
+    let place = Place::new().file(".env", "OPENAI_API_KEY=x\nOPENROUTER_API_KEY=y\n");
+    let labels = json!({"io.mcpo-deploy.project": "demo", "com.docker.compose.service": "app"});
+    let inspected = json!({
+        "Id": "a", "Name": "/demo-app-1", "Image": format!("sha256:{}", "c".repeat(64)),
+        "State": {"Status": "running", "Running": true}, "Config": {"Labels": labels},
+    });
+    let engine = Engine::start(place.root())
+        .with("GET /containers/json", 200, json!([{"Id": "a", "Names": ["/demo-app-1"], "Labels": labels}]))
+        .with("GET /containers/a/json", 200, inspected);
+    let programs = place.programs.display().to_string();
+    for (verb, code) in [("status", 0), ("verify", 1)] {
+        let ran = place.run_with(&engine, &[verb, "--programs", &programs]).await;
+        let said = "warning: demo-app-1 is running, and no application is described any more";
+        assert!(ran.code == code && ran.stderr.contains(said), "{ran:?}");
+        assert!(!ran.stderr.contains("full-stack"), "{ran:?}");
+        if verb == "status" {
+            assert!(ran.stdout.contains("app      running"), "{ran:?}");
+        }
+    }
+    assert_eq!(engine.changes(), [""; 0]);
+}
+
+#[tokio::test]
 async fn what_is_there_is_shown_though_no_program_for_an_image_is() {
     let place = Place::new();
     let engine = Engine::start(place.root());
