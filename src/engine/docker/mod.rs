@@ -3,6 +3,7 @@
 mod attach;
 mod build;
 mod create;
+mod deadline;
 mod observe;
 mod ssh;
 mod user;
