@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::host_ports;
 use super::session::{Session, Users};
+use super::{host_ports, log_folder};
 use crate::diagnostic::Failure;
 use crate::engine::execute;
 use crate::model::{ImageRef, User};
@@ -70,7 +70,8 @@ impl Deployment {
     /// The steps for containers, networks and volumes, or everything that stands in their way.
     pub(super) fn plan(&self, session: &Session<'_>, desired: &Desired) -> Result<Plan, Failure> {
         let planned = steps(desired, &session.stack, &self.observed);
-        Ok(host_ports::check(planned, desired, &self.observed)?)
+        let planned = host_ports::check(planned, desired, &self.observed);
+        Ok(log_folder::check(planned, desired, &self.observed)?)
     }
 
     /// The steps for images that do not depend on another's.

@@ -26,6 +26,6 @@ pub use images::{BridgeBase, ImageInputs, bridge_step, image_steps, known_user, 
 pub use observed::{
     Health, HeldPort, ImageFacts, Live, LiveContainer, LiveMount, Machine, Observed, OwnedObject, State,
 };
-pub use op::{BuildFrom, ImageBuild, Network, Op, Plan, Step, Volume};
+pub use op::{BuildFrom, Folder, ImageBuild, Network, Op, Plan, Step, Volume};
 pub use problem::{PlanError, PlanProblem};
 pub use redactor::Redactor;

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use super::container::Container;
 use super::hash::Digest;
 use crate::config::Protection;
-use crate::model::{ImageRef, ProjectName};
+use crate::model::{ImageRef, ProjectName, User};
 
 /// The private network of a project.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,6 +29,15 @@ pub struct Volume {
     pub key: String,
     /// Whose it is.
     pub project: ProjectName,
+}
+
+/// A folder of this machine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Folder {
+    /// Where. Absolute.
+    pub path: PathBuf,
+    /// Whom it is given to, where that is not who makes it.
+    pub owner: Option<User>,
 }
 
 /// An image to be built.
@@ -67,6 +76,8 @@ pub enum Op {
     Pull(ImageRef),
     /// Build an image.
     Build(ImageBuild),
+    /// Make a folder on this machine, for its owner and their group.
+    CreateFolder(Folder),
     /// Create a network.
     CreateNetwork(Network),
     /// Create a volume.
@@ -98,6 +109,7 @@ impl Op {
         match self {
             Self::Pull(_) => "pull-image",
             Self::Build(_) => "build-image",
+            Self::CreateFolder(_) => "create-folder",
             Self::CreateNetwork(_) => "create-network",
             Self::CreateVolume(_) => "create-volume",
             Self::Create(_) => "create-container",
@@ -115,6 +127,8 @@ impl Op {
         match self {
             Self::Pull(image) => image.as_str(),
             Self::Build(build) => build.image.as_str(),
+            // Text, as it comes from a description.
+            Self::CreateFolder(folder) => folder.path.to_str().unwrap_or("for logs"),
             Self::CreateNetwork(network) => &network.name,
             Self::CreateVolume(volume) => &volume.name,
             Self::Create(container) => &container.name,
