@@ -6,9 +6,9 @@ use futures_util::StreamExt;
 use serde_json::json;
 
 use super::error::CliError;
-use super::session::Global;
+use super::session::{Global, Session};
 use crate::diagnostic::{Exit, Failure};
-use crate::plan::{Redactor, described};
+use crate::plan::{Container, Redactor, described};
 use crate::report::Format;
 
 pub(super) async fn run(
@@ -39,15 +39,10 @@ pub(super) async fn run(
         let service = service.clone();
         session.docker.logs(container, tail, follow).map(move |line| (service.clone(), line)).boxed()
     });
-    // A server prints its keys when it fails. What nobody describes any more had some of these.
-    let described = described(&session.stack);
-    let redactors: BTreeMap<&str, Redactor> = chosen
-        .iter()
-        .map(|(service, _)| {
-            let of = described.iter().find(|container| container.service.name() == service);
-            (service.as_str(), of.map_or_else(|| Redactor::of_all(&described), Redactor::of))
-        })
-        .collect();
+    let mut redactors = BTreeMap::new();
+    for (service, container) in &chosen {
+        redactors.insert(service.as_str(), redactor(&session, service, container).await?);
+    }
     let mut lines = futures_util::stream::select_all(streams);
     let several = chosen.len() > 1;
     let as_json = global.reporter.style().format != Format::Human;
@@ -68,4 +63,14 @@ pub(super) async fn run(
         }
     }
     Ok(Exit::Done)
+}
+
+/// Takes out of a service's log what it is given by the description, and what it was given when it was
+/// created: servers print their keys when they fail.
+async fn redactor(session: &Session<'_>, service: &str, container: &str) -> Result<Redactor, Failure> {
+    let given = session.docker.given(container).await?;
+    let described = described(&session.stack).into_iter().find(|one| one.service.name() == service);
+    let is_setting = |key: &String| described.as_ref().is_some_and(|one| one.origins.settings.contains(key));
+    let given = given.iter().filter(|(key, _)| !is_setting(key)).map(|(_, value)| value);
+    Ok(Redactor::hiding(given.chain(described.iter().flat_map(Container::given))))
 }

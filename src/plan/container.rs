@@ -140,6 +140,12 @@ impl Container {
         Redactor::of(self).redacted(text)
     }
 
+    /// The values that it was given and that are not settings of ours.
+    pub(crate) fn given(&self) -> impl Iterator<Item = &Secret> {
+        let theirs = self.environment.iter().filter(|(key, _)| !self.origins.settings.contains(*key));
+        theirs.map(|(_, value)| value)
+    }
+
     /// The names of its variables, and how many have something else in their place: a stray line of
     /// an env file may be a secret up to its first `=`, and one in base64 ends with two.
     #[must_use]

@@ -19,16 +19,12 @@ impl Redactor {
     /// For what `container` says. Our own settings stay: a folder's name in an error is what helps.
     #[must_use]
     pub fn of(container: &Container) -> Self {
-        Self::of_all([container])
+        Self::hiding(container.given())
     }
 
-    /// For what any of `containers` may say.
-    pub fn of_all<'a>(containers: impl IntoIterator<Item = &'a Container>) -> Self {
-        let theirs = containers.into_iter().flat_map(|container| {
-            let set = &container.origins.settings;
-            container.environment.iter().filter(|(key, _)| !set.contains(*key))
-        });
-        let forms: BTreeSet<Secret> = theirs.flat_map(|(_, value)| forms(value.expose())).collect();
+    /// For what whoever was given these values says.
+    pub fn hiding<'a>(values: impl IntoIterator<Item = &'a Secret>) -> Self {
+        let forms: BTreeSet<Secret> = values.into_iter().flat_map(|value| forms(value.expose())).collect();
         let mut values: Vec<Secret> =
             forms.into_iter().filter(|value| value.expose().len() >= Self::SHORT).collect();
         values.sort_by_key(|value| std::cmp::Reverse(value.expose().len()));

@@ -4,6 +4,7 @@ mod attach;
 mod build;
 mod create;
 mod deadline;
+mod given;
 mod observe;
 mod ssh;
 mod user;

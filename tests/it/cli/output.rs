@@ -108,9 +108,16 @@ async fn what_a_service_wrote_is_shown_without_the_values_that_it_was_given() {
         .env("MCPO_BRIDGE_ADDRESS", "0.0.0.0");
     let mut engine = Engine::start(place.root());
     let mut listed = Vec::new();
-    for (service, said) in [("mcp-bridge", "refused mcp-SECRET\n"), ("app", "refused tok-SECRET\n")] {
+    for (service, said) in [
+        ("mcp-bridge", "refused mcp-SECRET, old-SECRET in /app/logs\n"),
+        ("app", "refused tok-SECRET\n"),
+        ("gone", "refused old-SECRET\n"),
+    ] {
         let labels = json!({"io.mcpo-deploy.project": "demo", "com.docker.compose.service": service});
-        let inspected = json!({"Id": service, "Name": format!("/{service}"), "Config": {"Labels": labels}});
+        let inspected = json!({
+            "Id": service, "Name": format!("/{service}"), "Image": "sha256:0",
+            "Config": {"Labels": labels, "Env": ["MCP_TOKEN=old-SECRET", "OF_IMAGE=refused", "MCPO_LOG_DIR=/app/logs"]},
+        });
         listed.push(json!({"Id": service, "Names": [format!("/{service}")], "Labels": labels}));
         engine = engine.with(&format!("GET /containers/{service}/json"), 200, inspected).with(
             &format!("GET /containers/{service}/logs"),
@@ -118,11 +125,22 @@ async fn what_a_service_wrote_is_shown_without_the_values_that_it_was_given() {
             log(said),
         );
     }
-    let engine = engine.with("GET /containers/json", 200, Value::from(listed));
+    let mut of_image = image(&json!({}));
+    of_image["Config"]["Env"] = json!(["OF_IMAGE=refused"]);
+    let engine = engine.with("GET /containers/json", 200, Value::from(listed)).with(
+        "GET /images/sha256:0/json",
+        200,
+        of_image,
+    );
     let ran = place.run_with(&engine, &["logs"]).await;
     let mut lines: Vec<&str> = ran.stdout.lines().collect();
     lines.sort_unstable();
-    assert_eq!(lines, ["app | refused [secret]", "mcp-bridge | refused [secret]"], "{ran:?}");
+    let shown = [
+        "app | refused [secret]",
+        "gone | refused [secret]",
+        "mcp-bridge | refused [secret], [secret] in /app/logs",
+    ];
+    assert_eq!(lines, shown, "{ran:?}");
     let ran = place.run_with(&engine, &["logs", "app", "--format", "json"]).await;
     assert_eq!(ran.json()["line"], "refused [secret]", "{ran:?}");
 }
