@@ -59,9 +59,9 @@ pub struct Common {
 pub enum FormatArg {
     /// A person.
     Human,
-    /// A program: one JSON document on standard output.
+    /// A program: one JSON document on standard output; with `logs` one for each line (JSON Lines).
     Json,
-    /// The same document as YAML.
+    /// The same documents as YAML; with `logs` each begins with `---`.
     Yaml,
 }
 

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::deploy::Deployment;
-use super::session::Global;
+use super::session::{Global, Users};
 use crate::diagnostic::{Exit, Failure};
 use crate::plan::{Plan, Profile};
 use crate::report::plan_json;
@@ -12,7 +12,9 @@ pub(super) async fn run(global: &Global, dry_run: bool) -> Result<Exit, Failure>
     let session = global.open_aloud().await?;
     // The application's image too, where one is described.
     let profile = if session.stack.app.is_some() { Profile::FullStack } else { Profile::BuildOnly };
-    let mut deployment = Deployment::look(&session, profile, true).await?;
+    let users = if dry_run { Users::Known } else { Users::LookedUp };
+    let mut deployment = Deployment::look(&session, profile, users).await?;
+    deployment.read_inputs(&session).await?;
     if dry_run {
         let plan = Plan { steps: deployment.image_plan(&session), ..Plan::default() };
         global.reporter.text(&plan.to_string());

@@ -2,14 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use super::host_ports;
-use super::session::Session;
+use super::session::{Session, Users};
+use super::{host_ports, log_folder};
 use crate::diagnostic::Failure;
 use crate::engine::execute;
 use crate::model::{ImageRef, User};
 use crate::plan::{
-    BridgeBase, Desired, ImageFacts, ImageInputs, Images, Observed, Op, Plan, Profile, Step, bridge_step,
-    desired, image_steps, stands_in_for_ours, steps,
+    BridgeBase, Desired, ImageFacts, ImageInputs, Images, LiveContainer, Observed, Op, Plan, Profile,
+    Service, Step, bridge_step, desired, image_steps, stands_in_for_ours, steps,
 };
 
 /// A deployment as it was found, and what it should be.
@@ -20,22 +20,30 @@ pub(super) struct Deployment {
 }
 
 impl Deployment {
-    /// Looks at what is. What images are built from is read only where `with_inputs` asks for it.
-    pub(super) async fn look(
-        session: &Session<'_>,
-        profile: Profile,
-        with_inputs: bool,
-    ) -> Result<Self, Failure> {
-        let observed = session.observe().await?;
-        let mut found = Self { profile, observed, inputs: None };
-        if with_inputs {
-            found.read_inputs(session).await?;
-        }
+    /// Looks at what is.
+    pub(super) async fn look(session: &Session<'_>, profile: Profile, users: Users) -> Result<Self, Failure> {
+        let observed = session.observe(users).await?;
+        let found = Self { profile, observed, inputs: None };
         if stands_in_for_ours(&session.stack, &found.observed) {
             session.reporter().note(&format!(
                 "the image {} was not built by mcpo-deploy and is used as it is; to have ours built, remove it or set orchestrator.image",
                 session.stack.orchestrator.image
             ));
+        }
+        Ok(found)
+    }
+
+    /// Looks at what was brought up: the application too, where it is there and still described.
+    pub(super) async fn look_at_what_runs(session: &Session<'_>, users: Users) -> Result<Self, Failure> {
+        let mut found = Self::look(session, Profile::Bridge, users).await?;
+        let is_app = |live: &&LiveContainer| live.is_service() && live.service() == Some(Service::App.name());
+        match found.observed.containers.iter().find(is_app) {
+            Some(_) if session.stack.app.is_some() => found.profile = Profile::FullStack,
+            Some(live) => session.reporter().warning(&format!(
+                "{} is {}, and no application is described any more: it is compared with nothing; `docker rm -f {}` removes it",
+                live.name, live.state.status, live.name
+            )),
+            None => {}
         }
         Ok(found)
     }
@@ -62,7 +70,8 @@ impl Deployment {
     /// The steps for containers, networks and volumes, or everything that stands in their way.
     pub(super) fn plan(&self, session: &Session<'_>, desired: &Desired) -> Result<Plan, Failure> {
         let planned = steps(desired, &session.stack, &self.observed);
-        Ok(host_ports::check(planned, desired, &self.observed)?)
+        let planned = host_ports::check(planned, desired, &self.observed);
+        Ok(log_folder::check(planned, desired, &self.observed)?)
     }
 
     /// The steps for images that do not depend on another's.
@@ -78,8 +87,10 @@ impl Deployment {
         let inputs = self.inputs.as_ref()?;
         let base = self.observed.images.get(&session.stack.orchestrator.image).cloned().unwrap_or_default();
         let user = session.stack.hardening.user.or_else(|| base.nonroot()).unwrap_or(User::NONROOT);
+        let image_user = base.user.parse().ok();
         let ImageFacts { id, entrypoint, command, .. } = base;
-        let base = BridgeBase { id, command: [entrypoint, command].concat(), user: user.to_string() };
+        let command = [entrypoint, command].concat();
+        let base = BridgeBase { id, command, user: user.to_string(), image_user };
         bridge_step(&session.stack, inputs, &base, &self.observed)
     }
 

@@ -20,6 +20,9 @@ pub(super) enum CliError {
     /// A file could not be written.
     #[error("cannot write {}", path.display())]
     Write { path: PathBuf, source: io::Error },
+    /// An answer could not be given.
+    #[error("cannot write to standard output")]
+    Output(#[source] io::Error),
     /// An image that is not here has no digest.
     #[error("the image {0} is not here, so it cannot be pinned")]
     CannotPin(String),
@@ -32,6 +35,9 @@ pub(super) enum CliError {
     /// The arguments make no sense.
     #[error("{message}")]
     Usage { message: String, hint: Option<String> },
+    /// A `--set` without a value. It may be a secret that was put in the wrong place.
+    #[error("--set takes KEY=VALUE, and was given something without `=`, which is not repeated here")]
+    NoPair,
     /// Reading inputs ended without a result.
     #[error("reading the build inputs was cut short")]
     Cut,
@@ -56,8 +62,9 @@ impl Diagnostic for CliError {
             | Self::NoService { .. }
             | Self::Templates { .. }
             | Self::NoTemplates(_)
+            | Self::NoPair
             | Self::Usage { .. } => Exit::BadInput,
-            Self::NotUp { .. } | Self::Write { .. } | Self::CannotPin(_) => Exit::Failed,
+            Self::NotUp { .. } | Self::Write { .. } | Self::Output(_) | Self::CannotPin(_) => Exit::Failed,
             Self::Cut => Exit::Bug,
         }
     }
@@ -71,7 +78,9 @@ impl Diagnostic for CliError {
                 Some("`mcpo-deploy render --eject -o FOLDER` writes the templates that are embedded".into())
             }
             Self::Write { .. } => Some("choose a folder that you may write to".into()),
+            Self::Output(_) => Some("make room where it goes, or send it elsewhere".into()),
             Self::Usage { hint, .. } => hint.clone(),
+            Self::NoPair => Some("such as --set hardening.memory=1g".into()),
             Self::Cut => None,
         }
     }

@@ -1,11 +1,14 @@
 //! `logs`: what the services wrote.
 
+use std::collections::BTreeMap;
+
 use futures_util::StreamExt;
 use serde_json::json;
 
 use super::error::CliError;
-use super::session::Global;
+use super::session::{Global, Session};
 use crate::diagnostic::{Exit, Failure};
+use crate::plan::{Container, Redactor, described};
 use crate::report::Format;
 
 pub(super) async fn run(
@@ -36,21 +39,38 @@ pub(super) async fn run(
         let service = service.clone();
         session.docker.logs(container, tail, follow).map(move |line| (service.clone(), line)).boxed()
     });
+    let mut redactors = BTreeMap::new();
+    for (service, container) in &chosen {
+        redactors.insert(service.as_str(), redactor(&session, service, container).await?);
+    }
     let mut lines = futures_util::stream::select_all(streams);
     let several = chosen.len() > 1;
     let as_json = global.reporter.style().format != Format::Human;
-    while let Some((service, line)) = lines.next().await {
+    while global.reporter.is_heard()
+        && let Some((service, line)) = lines.next().await
+    {
         let line = line?;
+        let text =
+            redactors.get(&*service).map_or_else(String::new, |redactor| redactor.redacted(&line.text));
         if as_json {
             let stream = if line.stderr { "stderr" } else { "stdout" };
-            let shown =
-                json!({"service": service, "stream": stream, "line": line.text.trim_end_matches('\n')});
-            global.reporter.raw(&format!("{shown}\n"));
+            let shown = json!({"service": service, "stream": stream, "line": text.trim_end_matches('\n')});
+            global.reporter.record(&shown);
         } else if several {
-            global.reporter.raw(&format!("{service} | {}", line.text));
+            global.reporter.raw(&format!("{service} | {text}"));
         } else {
-            global.reporter.raw(&line.text);
+            global.reporter.raw(&text);
         }
     }
     Ok(Exit::Done)
+}
+
+/// Takes out of a service's log what it is given by the description, and what it was given when it was
+/// created: servers print their keys when they fail.
+async fn redactor(session: &Session<'_>, service: &str, container: &str) -> Result<Redactor, Failure> {
+    let given = session.docker.given(container).await?;
+    let described = described(&session.stack).into_iter().find(|one| one.service.name() == service);
+    let is_setting = |key: &String| described.as_ref().is_some_and(|one| one.origins.settings.contains(key));
+    let given = given.iter().filter(|(key, _)| !is_setting(key)).map(|(_, value)| value);
+    Ok(Redactor::hiding(given.chain(described.iter().flat_map(Container::given))))
 }

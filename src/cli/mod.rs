@@ -10,6 +10,7 @@ mod error;
 mod files;
 mod host_ports;
 mod init;
+mod log_folder;
 mod logs;
 mod program;
 mod reference;

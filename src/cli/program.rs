@@ -42,7 +42,14 @@ pub fn main() -> Exit {
     let exit = runtime.block_on(until_interrupted(&global, cli.verb));
     // Nothing is waited for that a verb left behind, such as a read of a closed log.
     runtime.shutdown_background();
-    exit
+    delivered(&global.reporter, global.reporter.unwritten(), exit)
+}
+
+/// What could not be said was not done as asked.
+fn delivered(reporter: &Reporter, unwritten: Option<std::io::Error>, exit: Exit) -> Exit {
+    let Some(source) = unwritten else { return exit };
+    reporter.error(&CliError::Output(source));
+    if exit == Exit::Done { Exit::Failed } else { exit }
 }
 
 fn format(arg: FormatArg) -> Format {
@@ -55,14 +62,15 @@ fn format(arg: FormatArg) -> Format {
 
 /// `--help` and `--version` are answers; everything else that clap has to say is bad input.
 fn usage(error: &clap::Error, arguments: &[OsString], env: &Env) -> Exit {
-    // Nothing is left to be done for a reader that went away.
-    let _ = error.print();
+    let printed = error.print();
+    let reporter = Reporter::stdio(Style::of_process(asked_format(arguments), Verbosity::default(), env));
     if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
-        return Exit::Done;
+        // A reader that went away had enough.
+        let unwritten = printed.err().filter(|error| error.kind() != std::io::ErrorKind::BrokenPipe);
+        return delivered(&reporter, unwritten, Exit::Done);
     }
-    let style = Style::of_process(asked_format(arguments), Verbosity::default(), env);
-    Reporter::stdio(style).error_data(&CliError::usage(&error.render().to_string()));
-    Exit::BadInput
+    reporter.error_data(&CliError::usage(&error.render().to_string()));
+    delivered(&reporter, reporter.unwritten(), Exit::BadInput)
 }
 
 /// Whom the output is for, of arguments that say something else that is wrong.
@@ -78,12 +86,13 @@ fn asked_format(arguments: &[OsString]) -> Format {
 async fn until_interrupted(global: &Global, verb: Verb) -> Exit {
     // From here on, before the first request: a signal must not find its default, which says nothing.
     let interruption = interrupted();
+    let words = cut_short(&verb);
     let outcome = tokio::select! {
         outcome = run(global, verb) => outcome,
         () = interruption => {
-            global.reporter.cut_short(
-                "interrupted; what was created so far is still there: `mcpo-deploy up` continues, `mcpo-deploy down` removes it",
-            );
+            if let Some(words) = words {
+                global.reporter.cut_short(&format!("interrupted; {words}"));
+            }
             if let Some(docker) = global.engine.get()
                 && let Err(error) = tokio::select! {
                     removed = docker.remove_probes() => removed,
@@ -102,6 +111,31 @@ async fn until_interrupted(global: &Global, verb: Verb) -> Exit {
             error.exit()
         }
     }
+}
+
+/// What an interruption of a verb leaves. Whoever ends a log that is followed knows what they do.
+fn cut_short(verb: &Verb) -> Option<&'static str> {
+    Some(match verb {
+        Verb::Logs { .. } => return None,
+        Verb::Up { dry_run: false, .. } => {
+            "what was created so far is still there: `mcpo-deploy up` continues, `mcpo-deploy down` removes it"
+        }
+        Verb::Down { dry_run: false, .. } => {
+            "what was not removed yet is still there: `mcpo-deploy down` continues"
+        }
+        Verb::Build { dry_run: false } => "images that are done are kept: `mcpo-deploy build` continues",
+        Verb::Verify => "what runs was left as it is: `mcpo-deploy verify` begins anew",
+        Verb::Init { dry_run: false } | Verb::Render(_) | Verb::Man { .. } | Verb::Reference { .. } => {
+            "files that are done are kept"
+        }
+        Verb::Up { .. }
+        | Verb::Down { .. }
+        | Verb::Build { .. }
+        | Verb::Init { .. }
+        | Verb::Status
+        | Verb::Config
+        | Verb::Completions { .. } => "nothing was changed",
+    })
 }
 
 async fn run(global: &Global, verb: Verb) -> Result<Exit, Failure> {

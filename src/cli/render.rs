@@ -9,7 +9,7 @@ use similar::TextDiff;
 use super::args::{GenerationArg, LineArg, RenderArgs, WhatArg};
 use super::error::CliError;
 use super::files::{NewFile, Written, write_all};
-use super::session::Global;
+use super::session::{Global, Users};
 use crate::config::{App, Source, Stack};
 use crate::diagnostic::{Exit, Failure};
 use crate::engine::is_checkout;
@@ -61,7 +61,7 @@ impl Known {
             return Ok(Self { images, pins: BTreeMap::new() });
         }
         let observed = match global.open().await {
-            Ok(session) => session.observe().await?.images,
+            Ok(session) => session.observe(Users::LookedUp).await?.images,
             Err(error) if pin => return Err(error),
             Err(_) => BTreeMap::new(),
         };

@@ -10,8 +10,8 @@ use crate::config::{Input, Override, Resolved, Stack, resolve};
 use crate::diagnostic::Failure;
 use crate::engine::{Docker, Endpoint, Inputs, Programs, inputs};
 use crate::env::Env;
-use crate::model::ImageRef;
-use crate::plan::{Observed, Profile};
+use crate::model::{ImageRef, User};
+use crate::plan::{Observed, Profile, known_user};
 use crate::report::Reporter;
 
 /// What holds for the whole process.
@@ -35,7 +35,7 @@ impl Global {
         let input = Input {
             file: self.common.file.clone(),
             project: self.common.project.clone(),
-            overrides: self.overrides(),
+            overrides: self.overrides()?,
             env: &self.env,
         };
         Ok(resolve(&input)?)
@@ -65,10 +65,12 @@ impl Global {
         path.strip_prefix(&self.env.folder).unwrap_or(path).display().to_string()
     }
 
-    fn overrides(&self) -> Vec<Override> {
-        let set = self.common.set.iter().map(|text| {
-            let (key, value) = text.split_once('=').unwrap_or((text, ""));
-            Override { key: key.to_owned(), value: value.to_owned(), flag: "--set".to_owned() }
+    fn overrides(&self) -> Result<Vec<Override>, CliError> {
+        let pairs: Option<Vec<_>> = self.common.set.iter().map(|text| text.split_once('=')).collect();
+        let set = pairs.ok_or(CliError::NoPair)?.into_iter().map(|(key, value)| Override {
+            key: key.to_owned(),
+            value: value.to_owned(),
+            flag: "--set".to_owned(),
         });
         let setting = |key: &str, value: String, flag: &str| Override {
             key: key.to_owned(),
@@ -81,8 +83,17 @@ impl Global {
             let names = self.common.accept_unenforced.join(",");
             setting("hardening.accept_unenforced", names, "--accept-unenforced")
         });
-        set.chain(insecure).chain(accepted).collect()
+        Ok(set.chain(insecure).chain(accepted).collect())
     }
+}
+
+/// How the number of a user is known that an image names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Users {
+    /// From what an earlier run found out: nothing is created for it.
+    Known,
+    /// From the image's own files, by a container that is never started and removed again.
+    LookedUp,
 }
 
 /// A description and an engine.
@@ -98,16 +109,30 @@ impl Session<'_> {
         &self.global.reporter
     }
 
-    /// What is, with the users of images as numbers.
-    pub(super) async fn observe(&self) -> Result<Observed, Failure> {
+    /// What is, with the users of images as numbers, as far as `users` are known.
+    pub(super) async fn observe(&self, users: Users) -> Result<Observed, Failure> {
         let stack = &self.stack;
         let app = stack.app.as_ref().map(|app| &app.image);
         let images: BTreeSet<&ImageRef> =
             [&stack.orchestrator.image, &stack.bridge.image].into_iter().chain(app).collect();
         let images: Vec<&ImageRef> = images.into_iter().collect();
         let mut observed = self.docker.observe(&stack.project, &images).await?;
-        for facts in observed.images.values_mut() {
-            self.docker.resolve_user(facts).await?;
+        for image in images {
+            let Some(mut facts) = observed.images.get(image).filter(|facts| facts.names_user()).cloned()
+            else {
+                continue;
+            };
+            match (users, known_user(stack, &facts, &observed)) {
+                (Users::LookedUp, _) => self.docker.resolve_user(&mut facts).await?,
+                (Users::Known, Some(user)) => facts.user = user.to_string(),
+                (Users::Known, None) if stack.hardening.user.is_none() => self.reporter().note(&format!(
+                    "the image {image} runs as {:?}, whose number is not known before `mcpo-deploy up` looks into it; {} stands in for it here",
+                    facts.user,
+                    User::NONROOT
+                )),
+                (Users::Known, None) => {}
+            }
+            observed.images.insert(image.clone(), facts);
         }
         Ok(observed)
     }

@@ -3,17 +3,14 @@
 use serde_json::{Value, json};
 
 use super::deploy::Deployment;
-use super::session::Global;
+use super::session::{Global, Users};
 use crate::diagnostic::{Exit, Failure};
-use crate::plan::{LiveContainer, Profile, Service};
+use crate::plan::LiveContainer;
 use crate::report::{plain_table, plan_json};
 
 pub(super) async fn run(global: &Global) -> Result<Exit, Failure> {
     let session = global.open().await?;
-    let mut deployment = Deployment::look(&session, Profile::Bridge, false).await?;
-    if deployment.observed.containers.iter().any(|live| live.service() == Some(Service::App.name())) {
-        deployment.profile = Profile::FullStack;
-    }
+    let mut deployment = Deployment::look_at_what_runs(&session, Users::Known).await?;
     // What is there is shown whatever stands in the way of `up`.
     if let Err(error) = deployment.read_inputs(&session).await {
         global.reporter.warning(&format!("`mcpo-deploy up` would fail: {error}"));

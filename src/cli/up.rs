@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::args::ProfileArg;
 use super::deploy::Deployment;
-use super::session::{Global, Session};
+use super::session::{Global, Session, Users};
 use crate::diagnostic::{Exit, Failure};
 use crate::engine::execute;
 use crate::plan::{Desired, Op, Plan, Profile, Service};
@@ -25,7 +25,9 @@ impl From<ProfileArg> for Profile {
 
 pub(super) async fn run(global: &Global, profile: Profile, dry_run: bool) -> Result<Exit, Failure> {
     let session = global.open_aloud().await?;
-    let mut deployment = Deployment::look(&session, profile, true).await?;
+    let users = if dry_run { Users::Known } else { Users::LookedUp };
+    let mut deployment = Deployment::look(&session, profile, users).await?;
+    deployment.read_inputs(&session).await?;
     // Everything that stands in the way is told before anything is built.
     let planned = deployment.plan(&session, &deployment.desired(&session)?)?;
     if dry_run {

@@ -29,6 +29,7 @@ pub use problem::{ConfigError, MAX_PROBLEMS, Place, Problem, Warning};
 pub use reference::reference;
 pub use resolve::{Input, Resolved, Setting, resolve};
 pub use schema::schema;
+pub(crate) use shape::is_variable;
 pub use stack::{
     App, Bridge, EnvFile, Hardening, LogPlace, Logs, Network, Orchestrator, Protection, Seccomp, Source,
     Stack,

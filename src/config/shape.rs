@@ -27,7 +27,7 @@ pub(super) fn duration(text: &str) -> Option<Duration> {
 }
 
 /// The name of a variable, as shells and Compose have it.
-pub(super) fn is_variable(text: &str) -> bool {
+pub(crate) fn is_variable(text: &str) -> bool {
     text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
         && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
 }

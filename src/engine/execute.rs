@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use super::docker::Docker;
 use super::error::EngineError;
+use super::folder;
 use super::programs::Programs;
 use crate::config::Protection;
 use crate::plan::{Event, Events, Op, Plan};
@@ -25,6 +26,7 @@ pub async fn execute(
         match &step.op {
             Op::Pull(image) => docker.pull(image, events).await?,
             Op::Build(build) => docker.build(build, programs, architecture, events).await?,
+            Op::CreateFolder(made) => folder::create(made)?,
             Op::CreateNetwork(network) => docker.create_network(network).await?,
             Op::CreateVolume(volume) => docker.create_volume(volume).await?,
             Op::Create(container) => {

@@ -7,6 +7,7 @@ mod dockerfile;
 mod endpoint;
 mod error;
 mod execute;
+mod folder;
 mod host_port;
 mod ignore_file;
 mod inputs;

@@ -18,6 +18,10 @@ pub const CONFIG_HASH: &str = "io.mcpo-deploy.config-hash";
 pub const INPUT_DIGEST: &str = "io.mcpo-deploy.input";
 /// On an image: which of our programs it runs, `mcp-orchestrator` or `mcp-bridge`.
 pub const PROGRAM: &str = "io.mcpo-deploy.program";
+/// On the bridge's image: the id of the image that it was made from.
+pub const BASE: &str = "io.mcpo-deploy.base";
+/// On the bridge's image: the user of the image that it was made from, as numbers.
+pub const BASE_USER: &str = "io.mcpo-deploy.base-user";
 
 /// Compose: the project.
 pub const COMPOSE_PROJECT: &str = "com.docker.compose.project";

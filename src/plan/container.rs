@@ -6,6 +6,8 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::redactor::Redactor;
+use crate::config::is_variable;
 use crate::model::{Bytes, Cpus, ImageRef, Secret, User};
 
 /// A service of a deployment. Its name is the host name on the private network.
@@ -110,6 +112,8 @@ pub struct Origins {
     pub from_file: BTreeSet<String>,
     /// The variables that are taken from the environment of whoever starts the container.
     pub passed: BTreeSet<String>,
+    /// The variables whose values we chose: settings, and no secrets.
+    pub settings: BTreeSet<String>,
     /// The file of the seccomp profile. Absolute.
     pub seccomp: Option<PathBuf>,
 }
@@ -129,18 +133,28 @@ pub struct EnvFileRef {
 }
 
 impl Container {
-    /// What a server said, without the values that were given to it: servers print their keys when
-    /// they fail. Short values are words that occur by chance, and hide nothing worth hiding.
+    /// What it said, without the values that were given to it: servers print their keys when they
+    /// fail. For many lines there is [`Redactor::of`].
     #[must_use]
     pub fn redacted(&self, text: &str) -> String {
-        const SHORT: usize = 6;
-        // Ours are settings, and a folder's name in an error is what helps.
-        let theirs = self.environment.iter().filter(|(key, _)| !key.starts_with("MCP"));
-        let mut values: Vec<&str> = theirs.map(|(_, value)| value.expose()).collect();
-        values.retain(|value| value.len() >= SHORT);
-        // The longest first: one may hold another.
-        values.sort_by_key(|value| std::cmp::Reverse(value.len()));
-        values.into_iter().fold(text.to_owned(), |text, value| text.replace(value, "[secret]"))
+        Redactor::of(self).redacted(text)
+    }
+
+    /// The values that it was given and that are not settings of ours.
+    pub(crate) fn given(&self) -> impl Iterator<Item = &Secret> {
+        let theirs = self.environment.iter().filter(|(key, _)| !self.origins.settings.contains(*key));
+        theirs.map(|(_, value)| value)
+    }
+
+    /// The names of its variables, and how many have something else in their place: a stray line of
+    /// an env file may be a secret up to its first `=`, and one in base64 ends with two.
+    #[must_use]
+    pub fn variable_names(&self) -> (Vec<&str>, usize) {
+        let is_named = |(key, value): &(&String, &Secret)| is_variable(key) && value.expose() != "=";
+        let names: Vec<&str> =
+            self.environment.iter().filter(is_named).map(|(key, _)| key.as_str()).collect();
+        let others = self.environment.len() - names.len();
+        (names, others)
     }
 }
 

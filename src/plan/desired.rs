@@ -67,6 +67,14 @@ impl Desired {
     }
 }
 
+/// The containers that a description names, as far as it says without an engine, and whatever stands in
+/// the way of a plan: for what they are given, not for what they are.
+#[must_use]
+pub fn described(stack: &Stack) -> Vec<Container> {
+    let context = Context::new(stack, &Machine::any(), Images::default(), &mut Vec::new());
+    std::iter::once(context.bridge()).chain(stack.app.as_ref().map(|app| context.app(app))).collect()
+}
+
 /// A context that an image is built from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BuildContext {
@@ -217,19 +225,23 @@ impl<'a> Context<'a> {
             // Addresses beyond loopback are refused here, or were asked for by name.
             ("MCP_BRIDGE_PUBLICATION_CHECKED", "true".to_owned()),
         ];
-        let set = settings.into_iter().filter(|(_, value)| !value.is_empty());
-        environment.extend(set.map(|(key, value)| (key.to_owned(), Secret::new(value))));
+        let mut origins = self.server_origins();
+        for (key, value) in settings.into_iter().filter(|(_, value)| !value.is_empty()) {
+            environment.insert(key.to_owned(), Secret::new(value));
+            origins.settings.insert(key.to_owned());
+        }
         if !self.stack.orchestrator.command.is_empty() {
             let mut argv = self.images.orchestrator.map(|image| image.entrypoint.clone()).unwrap_or_default();
             argv.extend(self.stack.orchestrator.command.iter().cloned());
             let json = serde_json::Value::from(argv).to_string();
             environment.insert("MCP_BRIDGE_COMMAND".to_owned(), Secret::new(json));
+            origins.settings.insert("MCP_BRIDGE_COMMAND".to_owned());
         }
         let port = |host, container| Port { address: bridge.address, host, container };
         Container {
             image_id: self.images.bridge.map(|image| image.id.clone()),
             environment,
-            origins: self.server_origins(),
+            origins,
             mounts: self.log_mount(),
             ports: vec![port(bridge.websocket_port, WEBSOCKET), port(bridge.rest_port, REST)],
             network: match &self.stack.hardening.network {
@@ -270,15 +282,19 @@ impl<'a> Context<'a> {
 
     fn app(&self, app: &config::App) -> Container {
         let mut environment = app.environment.clone();
-        let url = format!("ws://{}:{WEBSOCKET}", Service::Bridge.name());
-        environment.entry("MCP_ORCHESTRATOR_URL".to_owned()).or_insert_with(|| Secret::new(url));
+        let mut origins = Origins { passed: app.passed.clone(), ..self.origins() };
+        if !environment.contains_key(URL) {
+            let url = format!("ws://{}:{WEBSOCKET}", Service::Bridge.name());
+            environment.insert(URL.to_owned(), Secret::new(url));
+            origins.settings.insert(URL.to_owned());
+        }
         let address = self.stack.bridge.address;
         let user = self.images.app.and_then(ImageFacts::nonroot);
         Container {
             image_id: self.images.app.map(|image| image.id.clone()),
             command: app.command.clone(),
             environment,
-            origins: Origins { passed: app.passed.clone(), ..self.origins() },
+            origins,
             user: self.stack.hardening.user.or(user).unwrap_or(User::NONROOT),
             init: true,
             ports: app.ports.iter().map(|(&host, &container)| Port { address, host, container }).collect(),
@@ -337,10 +353,15 @@ impl<'a> Context<'a> {
         let orchestrator = &self.stack.orchestrator;
         let file = orchestrator.env_file.as_ref();
         let in_file = file.iter().flat_map(|file| file.variables.keys());
+        let set_by_user = |key: &String| {
+            orchestrator.environment.contains_key(key)
+                || file.is_some_and(|file| file.variables.contains_key(key))
+        };
         Origins {
             env_file: file.map(|file| EnvFileRef { path: file.path.clone(), required: file.required }),
             from_file: in_file.filter(|key| !orchestrator.environment.contains_key(*key)).cloned().collect(),
             passed: orchestrator.passed.clone(),
+            settings: self.server_settings().into_keys().filter(|key| !set_by_user(key)).collect(),
             ..self.origins()
         }
     }
@@ -348,19 +369,25 @@ impl<'a> Context<'a> {
     /// The stdio server's variables: the env file's, beaten by those that were set by name.
     fn server_environment(&self) -> BTreeMap<String, Secret> {
         let orchestrator = &self.stack.orchestrator;
+        let mut environment = self.server_settings();
+        let file = orchestrator.env_file.iter().flat_map(|file| &file.variables);
+        environment
+            .extend(file.chain(&orchestrator.environment).map(|(key, value)| (key.clone(), value.clone())));
+        environment
+    }
+
+    /// What the stdio server is told by us.
+    fn server_settings(&self) -> BTreeMap<String, Secret> {
         let logs = &self.stack.logs;
-        let mut environment = BTreeMap::from([
+        let mut settings = BTreeMap::from([
             ("MCPO_LOG_DIR".to_owned(), Secret::new(&*logs.mount)),
             ("MCPO_LOG_MAX_SIZE".to_owned(), Secret::new(logs.max_size.to_string())),
             ("MCPO_LOG_MAX_FILES".to_owned(), Secret::new(logs.max_files.to_string())),
         ]);
         if let Some(age) = logs.max_age {
-            environment.insert("MCPO_LOG_MAX_AGE".to_owned(), Secret::new(format!("{}s", age.as_secs())));
+            settings.insert("MCPO_LOG_MAX_AGE".to_owned(), Secret::new(format!("{}s", age.as_secs())));
         }
-        let file = orchestrator.env_file.iter().flat_map(|file| &file.variables);
-        environment
-            .extend(file.chain(&orchestrator.environment).map(|(key, value)| (key.clone(), value.clone())));
-        environment
+        settings
     }
 
     fn log_mount(&self) -> Vec<Mount> {
@@ -396,6 +423,8 @@ impl<'a> Context<'a> {
 }
 
 const PRIVATE: &str = "mcp";
+/// Where an application finds the bridge.
+const URL: &str = "MCP_ORCHESTRATOR_URL";
 /// The bridge ends its children within 5 s; this leaves it time to say goodbye.
 const STOP_GRACE: Duration = Duration::from_secs(10);
 

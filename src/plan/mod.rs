@@ -13,17 +13,19 @@ mod limits;
 mod observed;
 mod op;
 mod problem;
+mod redactor;
 
 pub use compare::{Mismatch, compare};
 pub use container::{Container, EnvFileRef, Mount, MountSource, Origins, Port, Restart, Service};
-pub use desired::{BuildContext, Desired, Images, Profile, desired};
+pub use desired::{BuildContext, Desired, Images, Profile, described, desired};
 pub use deviation::{Deviation, deviations};
 pub use diff::{removal, setting_of, steps};
 pub use event::{Event, Events};
 pub use hash::{Digest, DigestOf, config_hash};
-pub use images::{BridgeBase, ImageInputs, bridge_step, image_steps, stands_in_for_ours};
+pub use images::{BridgeBase, ImageInputs, bridge_step, image_steps, known_user, stands_in_for_ours};
 pub use observed::{
     Health, HeldPort, ImageFacts, Live, LiveContainer, LiveMount, Machine, Observed, OwnedObject, State,
 };
-pub use op::{BuildFrom, ImageBuild, Network, Op, Plan, Step, Volume};
+pub use op::{BuildFrom, Folder, ImageBuild, Network, Op, Plan, Step, Volume};
 pub use problem::{PlanError, PlanProblem};
+pub use redactor::Redactor;

@@ -86,6 +86,12 @@ impl ImageFacts {
         }
     }
 
+    /// Whether it names its user, so that its number has to be found out.
+    #[must_use]
+    pub fn names_user(&self) -> bool {
+        !self.user.is_empty() && self.user.parse::<User>().is_err()
+    }
+
     /// The image's own user where it is a number and not root's.
     #[must_use]
     pub fn nonroot(&self) -> Option<User> {

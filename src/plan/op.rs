@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use super::container::Container;
 use super::hash::Digest;
 use crate::config::Protection;
-use crate::model::{ImageRef, ProjectName};
+use crate::model::{ImageRef, ProjectName, User};
 
 /// The private network of a project.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,6 +31,15 @@ pub struct Volume {
     pub project: ProjectName,
 }
 
+/// A folder of this machine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Folder {
+    /// Where. Absolute.
+    pub path: PathBuf,
+    /// Whom it is given to, where that is not who makes it.
+    pub owner: Option<User>,
+}
+
 /// An image to be built.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ImageBuild {
@@ -42,6 +51,8 @@ pub struct ImageBuild {
     pub input: Digest,
     /// Build arguments.
     pub args: BTreeMap<String, String>,
+    /// Labels of its own.
+    pub labels: BTreeMap<String, String>,
 }
 
 /// What an image is built from.
@@ -65,6 +76,8 @@ pub enum Op {
     Pull(ImageRef),
     /// Build an image.
     Build(ImageBuild),
+    /// Make a folder on this machine, for its owner and their group.
+    CreateFolder(Folder),
     /// Create a network.
     CreateNetwork(Network),
     /// Create a volume.
@@ -96,6 +109,7 @@ impl Op {
         match self {
             Self::Pull(_) => "pull-image",
             Self::Build(_) => "build-image",
+            Self::CreateFolder(_) => "create-folder",
             Self::CreateNetwork(_) => "create-network",
             Self::CreateVolume(_) => "create-volume",
             Self::Create(_) => "create-container",
@@ -113,6 +127,8 @@ impl Op {
         match self {
             Self::Pull(image) => image.as_str(),
             Self::Build(build) => build.image.as_str(),
+            // Text, as it comes from a description.
+            Self::CreateFolder(folder) => folder.path.to_str().unwrap_or("for logs"),
             Self::CreateNetwork(network) => &network.name,
             Self::CreateVolume(volume) => &volume.name,
             Self::Create(container) => &container.name,
@@ -204,6 +220,11 @@ fn write_container(f: &mut fmt::Formatter<'_>, container: &Container) -> fmt::Re
     if !ports.is_empty() {
         writeln!(f, "    ports {}", ports.join(", "))?;
     }
-    let keys: Vec<&str> = container.environment.keys().map(String::as_str).collect();
-    writeln!(f, "    variables {}", keys.join(", "))
+    let (names, others) = container.variable_names();
+    write!(f, "    variables {}", names.join(", "))?;
+    match others {
+        0 => writeln!(f),
+        1 => writeln!(f, ", and 1 that is no name"),
+        more => writeln!(f, ", and {more} that are no names"),
+    }
 }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use crate::config::Protection;
 use crate::diagnostic::{Diagnostic, Exit};
-use crate::model::ImageRef;
+use crate::model::{ImageRef, User};
 
 /// One thing that stands in the way.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,6 +19,13 @@ pub enum PlanProblem {
     OpenToTheNetwork(IpAddr),
     /// A host folder on an engine that is another machine's.
     FolderOnRemote(PathBuf),
+    /// A host folder that does not exist, and that whoever asks cannot give to who writes into it.
+    NoFolder {
+        /// The folder.
+        folder: PathBuf,
+        /// Who writes into it.
+        user: User,
+    },
     /// A published port is held by somebody else.
     PortTaken {
         /// The port.
@@ -58,6 +65,9 @@ impl PlanProblem {
                 "publish on 127.0.0.1 and put a proxy with TLS and authentication in front, or accept it by name: --insecure".into()
             }
             Self::FolderOnRemote(_) => "use a named volume: remove `logs.folder`".into(),
+            Self::NoFolder { folder, user: User { uid, gid } } => {
+                format!("make it: sudo install -d -m 750 -o {uid} -g {gid} {}", folder.display())
+            }
             Self::PortTaken { setting: setting @ "app.ports", container, free, .. } => {
                 let free = free.map_or_else(|| "PORT".to_owned(), |free| free.to_string());
                 format!("stop what holds it, or publish another: `{setting}` with `{free}: {container}`")
@@ -77,9 +87,11 @@ impl PlanProblem {
             Self::NoApp | Self::OpenToTheNetwork(_) | Self::FolderOnRemote(_) | Self::NoSuchNetwork(_) => {
                 Exit::BadInput
             }
-            Self::Unenforced(_) | Self::PortTaken { .. } | Self::NameTaken { .. } | Self::ImageTaken(_) => {
-                Exit::Failed
-            }
+            Self::Unenforced(_)
+            | Self::NoFolder { .. }
+            | Self::PortTaken { .. }
+            | Self::NameTaken { .. }
+            | Self::ImageTaken(_) => Exit::Failed,
         }
     }
 }
@@ -103,6 +115,13 @@ impl fmt::Display for PlanProblem {
                 write!(
                     f,
                     "the engine is on another machine, and logs.folder {} is on this one",
+                    folder.display()
+                )
+            }
+            Self::NoFolder { folder, user } => {
+                write!(
+                    f,
+                    "logs.folder {} does not exist, and only root can give it to {user}",
                     folder.display()
                 )
             }

@@ -130,7 +130,7 @@ fn variables(container: &Container, folder: &Path, parts: &mut Parts) {
         parts.add(&["--env-file", &path], "its keys, which stay out of this line and of the shell's history");
     }
     for (key, value) in container.environment.iter().filter(|(key, _)| !origins.from_file.contains(*key)) {
-        if origins.passed.contains(key) || is_secret(key) {
+        if origins.passed.contains(key) || is_secret(container, key) {
             parts.add(&["--env", key], "taken from your environment");
         } else {
             parts.add(&["--env", &format!("{key}={}", value.expose())], "a setting");

@@ -274,7 +274,7 @@ fn environment(container: &Container) -> Vec<Variable> {
         if container.origins.passed.contains(key) {
             return Variable { text: key.clone(), scalar: None };
         }
-        if is_secret(key) {
+        if is_secret(container, key) {
             let text = format!("{key}=${{{key}:?its value is not written into files}}");
             return Variable { scalar: Some(yaml::quoted(&text)), text };
         }
@@ -283,8 +283,8 @@ fn environment(container: &Container) -> Vec<Variable> {
     set.map(variable).collect()
 }
 
-/// Whether a variable of this name holds a secret, as far as names tell.
-pub(super) fn is_secret(name: &str) -> bool {
+/// Whether a variable holds a secret, as far as names tell; settings of ours hold none.
+pub(super) fn is_secret(container: &Container, name: &str) -> bool {
     const PARTS: [&str; 10] = [
         "KEY",
         "TOKEN",
@@ -297,7 +297,9 @@ pub(super) fn is_secret(name: &str) -> bool {
         "PRIVATE",
         "AUTH",
     ];
-    let name = name.to_ascii_uppercase();
-    !name.starts_with("MCP")
-        && name.split(|c: char| !c.is_ascii_alphanumeric()).any(|part| PARTS.contains(&part))
+    !container.origins.settings.contains(name)
+        && name
+            .to_ascii_uppercase()
+            .split(|c: char| !c.is_ascii_alphanumeric())
+            .any(|part| PARTS.contains(&part))
 }

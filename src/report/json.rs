@@ -16,7 +16,11 @@ pub fn plan_json(plan: &Plan) -> Value {
             "destructive": step.op.is_destructive(),
         });
         if let Op::Create(container) = &step.op {
-            shown["variables"] = container.environment.keys().cloned().collect();
+            let (names, others) = container.variable_names();
+            shown["variables"] = names.into();
+            if others > 0 {
+                shown["variables_without_a_name"] = others.into();
+            }
         }
         shown
     });

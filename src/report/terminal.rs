@@ -1,7 +1,8 @@
 //! Where text goes, and how much of it.
 
-use std::io::{IsTerminal, Write};
+use std::io::{self, IsTerminal, Write};
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::Value;
 
@@ -17,9 +18,9 @@ pub enum Format {
     /// A person.
     #[default]
     Human,
-    /// A program: one JSON document on standard output.
+    /// A program: one JSON document on standard output, or one a line where there are many.
     Json,
-    /// The same document as YAML.
+    /// The same documents as YAML.
     Yaml,
 }
 
@@ -74,6 +75,10 @@ pub struct Reporter {
     out: Mutex<Box<dyn Write + Send>>,
     talk: Mutex<Box<dyn Write + Send>>,
     progress: Progress,
+    /// Why data could not be written, the first time.
+    unwritten: Mutex<Option<io::Error>>,
+    /// Whether the data is one of many documents.
+    many: AtomicBool,
 }
 
 impl Reporter {
@@ -87,7 +92,14 @@ impl Reporter {
     #[must_use]
     pub fn new(style: Style, out: Box<dyn Write + Send>, talk: Box<dyn Write + Send>) -> Self {
         let progress = Progress::new(style);
-        Self { style, out: Mutex::new(out), talk: Mutex::new(talk), progress }
+        Self {
+            style,
+            out: Mutex::new(out),
+            talk: Mutex::new(talk),
+            progress,
+            unwritten: Mutex::default(),
+            many: AtomicBool::new(false),
+        }
     }
 
     /// How it prints.
@@ -105,12 +117,25 @@ impl Reporter {
 
     /// Data for a program; nothing where the output is for a person.
     pub fn json(&self, value: &Value) {
+        let many = self.many.load(Ordering::Relaxed);
         match self.style.format {
             Format::Human => {}
+            Format::Json if many => self.write_out(&format!("{value}\n")),
             Format::Json => self.write_out(&format!("{value:#}\n")),
-            // What is a JSON value is a YAML value.
-            Format::Yaml => self.write_out(&serde_yaml::to_string(value).unwrap_or_default()),
+            Format::Yaml => {
+                let head = if many { "---\n" } else { "" };
+                // What is a JSON value is a YAML value.
+                let text = serde_yaml::to_string(value).unwrap_or_default();
+                self.write_out(&format!("{head}{text}"));
+            }
         }
+    }
+
+    /// One of many documents for a program: a line of JSON (jsonlines.org), or a YAML document of a
+    /// stream (YAML 1.2, 9.2). All that follow are, an error too.
+    pub fn record(&self, value: &Value) {
+        self.many.store(true, Ordering::Relaxed);
+        self.json(value);
     }
 
     /// Data as it is, whoever reads it.
@@ -153,24 +178,42 @@ impl Reporter {
         self.json(&error_json(error));
     }
 
+    /// Whether data still reaches somebody.
+    #[must_use]
+    pub fn is_heard(&self) -> bool {
+        self.unwritten.lock().is_ok_and(|error| error.is_none())
+    }
+
+    /// Why data could not be written. That a reader went away is no reason: it had enough.
+    #[must_use]
+    pub fn unwritten(&self) -> Option<io::Error> {
+        let error = self.unwritten.lock().ok()?.take();
+        error.filter(|error| error.kind() != io::ErrorKind::BrokenPipe)
+    }
+
     fn say(&self, line: &str) {
         self.write_talk(&format!("{line}\n"));
     }
 
     fn write_out(&self, text: &str) {
-        self.progress.aside(|| write(&self.out, text));
+        let mut written = Ok(());
+        self.progress.aside(|| written = write(&self.out, text));
+        if let (Err(error), Ok(mut unwritten)) = (written, self.unwritten.lock()) {
+            unwritten.get_or_insert(error);
+        }
     }
 
     fn write_talk(&self, text: &str) {
-        self.progress.aside(|| write(&self.talk, text));
+        // Talk that nobody hears changes nothing.
+        self.progress.aside(|| drop(write(&self.talk, text)));
     }
 }
 
-/// A reader that went away is no error of ours.
-fn write(to: &Mutex<Box<dyn Write + Send>>, text: &str) {
-    if let Ok(mut stream) = to.lock() {
-        let _ = stream.write_all(text.as_bytes()).and_then(|()| stream.flush());
-    }
+fn write(to: &Mutex<Box<dyn Write + Send>>, text: &str) -> io::Result<()> {
+    // Poisoned by a panic, which says more than a lost line.
+    let Ok(mut stream) = to.lock() else { return Ok(()) };
+    stream.write_all(text.as_bytes())?;
+    stream.flush()
 }
 
 impl Events for Reporter {
@@ -233,6 +276,24 @@ mod tests {
         assert_eq!(said(Format::Human, Verbosity::Normal), ("text\nraw\n".to_owned(), talk.to_owned()));
         let json = "{\n  \"a\": 1\n}\nraw\n";
         assert_eq!(said(Format::Json, Verbosity::Normal), (json.to_owned(), talk.to_owned()));
+    }
+
+    #[test]
+    fn many_documents_are_told_apart_and_an_error_among_them_is_one() {
+        let error = PlanError { problems: vec![PlanProblem::NoApp] };
+        for (format, begins) in [(Format::Json, "{"), (Format::Yaml, "---\n")] {
+            let out = Kept::default();
+            let style = Style { format, ..Style::default() };
+            let reporter = Reporter::new(style, Box::new(out.clone()), Box::new(Kept::default()));
+            reporter.record(&json!({"a": [1, 2]}));
+            reporter.error(&error);
+            let text = String::from_utf8(out.0.lock().expect("bytes").clone()).expect("UTF-8");
+            let documents = match format {
+                Format::Yaml => text.split("---\n").count() - 1,
+                _ => text.lines().filter(|line| serde_json::from_str::<Value>(line).is_ok()).count(),
+            };
+            assert!(text.starts_with(begins) && documents == 2, "{text}");
+        }
     }
 
     #[test]

@@ -91,10 +91,28 @@ fn an_image_that_would_run_as_root_runs_as_nobody_in_particular() {
     }
 }
 
+/// Seconds since 1970 and a fraction, as the engine takes it.
+fn now() -> String {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("a time");
+    format!("{}.{:09}", since.as_secs(), since.subsec_nanos())
+}
+
 #[test]
 fn a_user_that_an_image_names_is_kept_by_its_number() {
     let rig = of_dialect("named", "legacy", "USER app\n");
+    // What only looks says that it does not know the number yet, and creates nothing to find out.
+    let since = now();
+    for args in [&["up", "--dry-run"][..], &["status"], &["build", "--dry-run"]] {
+        let looked = rig.run(args).ok();
+        assert!(looked.err.contains("runs as \"app\", whose number is not known"), "{}", looked.all());
+    }
+    let image = format!("image={}", rig.named("server:latest"));
+    let created =
+        ["events", "--since", &since, "--until", &now(), "--filter", "event=create", "--filter", &image];
+    assert_eq!(super::docker::docker(&created).ok().out, "");
     rig.up();
+    let again = rig.run(&["up", "--dry-run"]).ok();
+    assert_eq!((again.out.as_str(), again.err.contains("is not known")), ("nothing to do\n", false));
     let bridge = container(&rig.bridge());
     assert_eq!(bridge["Config"]["User"], "1001:1002");
     assert_eq!(bridge["Mounts"][0]["Name"], format!("{}_mcp-logs-1001", rig.project));

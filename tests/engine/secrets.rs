@@ -100,8 +100,16 @@ fn a_server_that_prints_its_key_when_it_fails_is_quoted_without_it() {
         &format!("FROM scratch\nCOPY contained-fixture /server\nENTRYPOINT [\"/server\", \"die\", \"3\", \"bad key {SECRET}\"]\n"),
     );
     rig.use_image(&server, "status");
-    rig.write(".env", &format!("OPENAI_API_KEY={SECRET}\n"));
+    rig.write(".env", &format!("MCP_SERVER_KEY=\"{SECRET}\"\n"));
     let failed = rig.run(&["up"]).ended(1);
     assert!(!failed.all().contains(SECRET), "{}", failed.all());
     assert!(failed.all().contains("bad key [secret]"), "{}", failed.all());
+    // Its log says it as well, also once it is to have another.
+    for key in [SECRET, "sk-another"] {
+        rig.write(".env", &format!("MCP_SERVER_KEY={key}\n"));
+        for format in ["human", "json"] {
+            let logs = rig.run(&["logs", "--format", format]).ok();
+            assert!(!logs.all().contains(SECRET) && logs.out.contains("bad key [secret]"), "{}", logs.all());
+        }
+    }
 }

@@ -1,7 +1,7 @@
 //! `verify` notices what was changed behind our back.
 
 use std::fs::{self, Permissions};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 
 use serde_json::{Value, json};
 
@@ -176,6 +176,27 @@ fn up_fails_again_for_as_long_as_what_runs_does_not_pass() {
         .collect();
     assert_eq!(skipped, ["stdio"]);
     assert_eq!(rig.probes(), Vec::<String>::new());
+}
+
+#[test]
+fn a_log_folder_that_is_not_there_is_made_for_who_writes_into_it() {
+    let rig = Rig::new("folder");
+    let folder = rig.folder().join("var/logs");
+    rig.write("mcpo.yaml", "logs: {folder: ./var/logs}\n");
+    if fs::metadata(rig.folder()).expect("our folder").uid() != 0 {
+        let refused = rig.run(&["up"]).ended(1);
+        assert!(refused.err.contains("sudo install -d"), "{}", refused.all());
+        assert_eq!(rig.what_there_is(), Vec::<String>::new());
+        return;
+    }
+    rig.up();
+    let made = fs::metadata(&folder).expect("the folder");
+    assert_eq!((made.uid(), made.mode() & 0o7777), (65532, 0o750));
+    assert!(fs::read_dir(&folder).expect("the folder").next().is_some(), "nothing was written");
+    assert_eq!(failed(&rig, 0), Vec::<String>::new());
+    assert!(rig.up().out.starts_with("nothing to do"));
+    rig.run(&["down", "--volumes"]).ok();
+    assert!(folder.exists());
 }
 
 #[test]

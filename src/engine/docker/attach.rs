@@ -11,6 +11,7 @@ use futures_util::{Stream, StreamExt};
 use tokio::io::{AsyncWrite, AsyncWriteExt, DuplexStream, duplex};
 
 use super::Docker;
+use super::deadline::{ARCHIVE, EXEC, within};
 use crate::engine::error::{EngineError, Reason};
 use crate::model::User;
 
@@ -105,9 +106,15 @@ impl Docker {
         Ok(Attached { stdin: attached.input, stdout, stderr })
     }
 
-    /// Runs a program in a container that runs, without input, and waits for its end.
+    /// Runs a program in a container that runs, without input, and waits for its end: three minutes
+    /// at most.
     pub async fn exec(&self, name: &str, argv: &[&str]) -> Result<ExecOutput, EngineError> {
-        let failed = || EngineError::failed(format!("run {} in container {name}", argv.join(" ")));
+        let what = format!("run {} in container {name}", argv.join(" "));
+        within(EXEC, &what, self.executed(name, argv, &what)).await
+    }
+
+    async fn executed(&self, name: &str, argv: &[&str], what: &str) -> Result<ExecOutput, EngineError> {
+        let failed = || EngineError::failed(what);
         let options = CreateExecOptions {
             attach_stdout: Some(true),
             attach_stderr: Some(true),
@@ -137,12 +144,16 @@ impl Docker {
     /// copy out, so that no program in the container is needed.
     pub async fn owner_of(&self, name: &str, path: &str) -> Result<(User, u32), EngineError> {
         let what = format!("look at {path} in container {name}");
+        within(ARCHIVE, &what, self.owner_in_archive(name, path, &what)).await
+    }
+
+    async fn owner_in_archive(&self, name: &str, path: &str, what: &str) -> Result<(User, u32), EngineError> {
         let options = DownloadFromContainerOptionsBuilder::default().path(path).build();
         let mut archive = self.api.download_from_container(name, Some(options)).boxed();
         let mut head = Vec::new();
         while head.len() < TAR_BLOCK {
             match archive.next().await {
-                Some(chunk) => head.extend_from_slice(&chunk.map_err(EngineError::failed(what.clone()))?),
+                Some(chunk) => head.extend_from_slice(&chunk.map_err(EngineError::failed(what))?),
                 None => break,
             }
         }
@@ -152,8 +163,10 @@ impl Docker {
         let header = tar::Header::from_byte_slice(&block);
         let number = |read: std::io::Result<u64>| read.ok().and_then(|number| u32::try_from(number).ok());
         let owner = number(header.uid()).zip(number(header.gid())).zip(header.mode().ok());
-        let unreadable =
-            || EngineError::Failed { what, reason: Reason("its archive cannot be read".to_owned()) };
+        let unreadable = || EngineError::Failed {
+            what: what.to_owned(),
+            reason: Reason("its archive cannot be read".to_owned()),
+        };
         let ((uid, gid), mode) = owner.ok_or_else(unreadable)?;
         Ok((User { uid, gid }, mode & 0o7777))
     }

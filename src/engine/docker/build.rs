@@ -155,7 +155,7 @@ fn image_labels(build: &ImageBuild) -> BTreeMap<String, String> {
         ]);
     }
     let known = labels.into_iter().filter(|(_, value)| !value.is_empty());
-    known.map(|(key, value)| (key.to_owned(), value)).collect()
+    known.map(|(key, value)| (key.to_owned(), value)).chain(build.labels.clone()).collect()
 }
 
 /// The commit and the repository that this program was built from, where its build said so.

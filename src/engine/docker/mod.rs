@@ -3,6 +3,8 @@
 mod attach;
 mod build;
 mod create;
+mod deadline;
+mod given;
 mod observe;
 mod ssh;
 mod user;

@@ -7,6 +7,7 @@ use bollard::query_parameters::{CreateContainerOptionsBuilder, DownloadFromConta
 use futures_util::StreamExt;
 
 use super::Docker;
+use super::deadline::{ARCHIVE, within};
 use crate::engine::error::EngineError;
 use crate::model::User;
 use crate::plan::ImageFacts;
@@ -19,8 +20,7 @@ impl Docker {
     /// by. A name that the image does not explain is left as it is.
     pub async fn resolve_user(&self, image: &mut ImageFacts) -> Result<(), EngineError> {
         let (name, group) = image.user.split_once(':').unwrap_or((&image.user, ""));
-        let is_number = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
-        if image.user.is_empty() || (is_number(name) && is_number(group)) {
+        if !image.names_user() {
             return Ok(());
         }
         // A container that is never started, for its files.
@@ -34,10 +34,14 @@ impl Docker {
         self.remember_probe(&look);
         let options = CreateContainerOptionsBuilder::default().name(&look).build();
         let created = self.api.create_container(Some(options), body).await;
-        created.map_err(EngineError::failed(format!("look into image {}", image.id)))?;
-        let (passwd, groups) =
-            (self.text_of(&look, "/etc/passwd").await, self.text_of(&look, "/etc/group").await);
+        let what = format!("look into image {}", image.id);
+        created.map_err(EngineError::failed(&what))?;
+        let files = within(ARCHIVE, &what, async {
+            Ok((self.text_of(&look, "/etc/passwd").await, self.text_of(&look, "/etc/group").await))
+        })
+        .await;
         self.remove_probe(&look).await?;
+        let (passwd, groups) = files?;
         if let Some(user) = user_of(name, group, &passwd, &groups) {
             image.user = user.to_string();
         }

@@ -55,17 +55,29 @@ async fn networks_and_volumes_carry_labels_and_no_config_hash() {
 }
 
 #[tokio::test]
-async fn an_interruption_ends_it_with_its_own_code_and_says_what_continues() {
-    for verb in ["up", "status"] {
-        let place = Place::new();
+async fn an_interruption_ends_it_with_its_own_code_and_says_what_it_leaves() {
+    for (verb, words) in [
+        (
+            &["up"][..],
+            "what was created so far is still there: `mcpo-deploy up` continues, `mcpo-deploy down` removes it",
+        ),
+        (&["down"], "what was not removed yet is still there: `mcpo-deploy down` continues"),
+        (&["build"], "images that are done are kept: `mcpo-deploy build` continues"),
+        (&["verify"], "what runs was left as it is: `mcpo-deploy verify` begins anew"),
+        (&["up", "--dry-run"], "nothing was changed"),
+        (&["status"], "nothing was changed"),
+        (&["logs"], ""),
+    ] {
+        let place = Place::new().file(".env", "OPENAI_API_KEY=x\nOPENROUTER_API_KEY=y\n");
         let engine = Engine::start(place.root()).silent("GET /info");
         let programs = place.programs.display().to_string();
-        let mut running = place.spawn_on(&engine.host, &[verb, "--quiet", "--programs", &programs]);
+        let mut running =
+            place.spawn_on(&engine.host, &[verb, &["--quiet", "--programs", &programs]].concat());
         engine.asked_in_vain().await;
         running.terminate();
         let ran = running.ended().await;
-        assert_eq!((ran.code, ran.stdout.as_str()), (130, ""), "{ran:?}");
-        assert!(ran.stderr.contains("warning: interrupted; "), "{ran:?}");
+        let told = if words.is_empty() { String::new() } else { format!("warning: interrupted; {words}\n") };
+        assert_eq!((ran.code, ran.stdout.as_str(), ran.stderr.as_str()), (130, "", &*told), "{verb:?}");
         assert_eq!(engine.changes(), [""; 0]);
     }
 }

@@ -197,6 +197,13 @@ pub(super) fn lines(messages: &[Value]) -> String {
     messages.iter().flat_map(|message| [message.to_string(), "\r\n".to_owned()]).collect()
 }
 
+/// A line of standard error's as the log of a container without a terminal has it.
+pub(super) fn log(line: &str) -> String {
+    let length = u8::try_from(line.len()).ok().filter(u8::is_ascii).expect("a short line");
+    let head = [2, 0, 0, 0, 0, 0, 0, length].map(char::from);
+    head.into_iter().chain(line.chars()).collect()
+}
+
 /// Percent-encoding undone (RFC 3986, 2.1), and `+` for a blank.
 fn decoded(text: &str) -> String {
     let mut bytes = Vec::new();

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::engine::{Engine, lines};
+use super::engine::{Engine, lines, log};
 use super::place::Place;
 
 #[tokio::test]
@@ -109,13 +109,11 @@ async fn a_service_that_ends_at_once_is_told_with_its_state_and_last_lines() {
         "State": {"Status": "exited", "Running": false, "ExitCode": 127}, "RestartCount": 0,
         "Config": {"Labels": {}}, "HostConfig": {},
     });
-    let line = b"exec /server: no such file or directory\n";
-    let mut log = vec![2, 0, 0, 0, 0, 0, 0, u8::try_from(line.len()).expect("short")];
-    log.extend_from_slice(line);
+    let log = log("exec /server: no such file or directory\n");
     let engine = Engine::start(place.root()).with("GET /containers/demo-mcp-bridge-1/json", 200, ended).with(
         "GET /containers/demo-mcp-bridge-1/logs",
         200,
-        String::from_utf8(log).expect("ASCII"),
+        log,
     );
     insta::assert_snapshot!(place.fail_with(&engine, &["up", "--quiet"]).await);
 }

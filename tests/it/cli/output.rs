@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::engine::{Engine, image};
+use super::engine::{Engine, image, log};
 use super::place::Place;
 
 const SECRETS: [&str; 3] = ["sk-SECRET-of-env-file", "sk-SECRET-of-yaml", "sk-SECRET-of-environment"];
@@ -73,6 +73,96 @@ async fn a_secret_in_a_value_that_is_wrong_is_not_repeated() {
     assert!(!ran.all().contains("SECRET"), "{ran:?}");
     let ran = place.run(&["config", "--set", "orchestrator.environment=sk-SECRET"]).await;
     assert!(!ran.all().contains("SECRET"), "{ran:?}");
+}
+
+#[tokio::test]
+async fn what_is_no_name_of_a_variable_is_counted_and_not_shown() {
+    let place = Place::new().file(
+        ".env",
+        "OPENAI_API_KEY=x\nOPENROUTER_API_KEY=y\nsk+SECRET/one=\nSECRETtwo==\nsk-SECRET-three=1\n",
+    );
+    let engine = Engine::start(place.root());
+    let programs = place.programs.display().to_string();
+    for format in ["human", "json", "yaml"] {
+        let ran =
+            place.run_with(&engine, &["up", "--dry-run", "--format", format, "--programs", &programs]).await;
+        assert!(ran.code == 0 && !ran.all().contains("SECRET"), "{ran:?}");
+        assert!(ran.stdout.contains("OPENAI_API_KEY"), "{ran:?}");
+        match format {
+            "human" => assert!(ran.stdout.contains(", and 3 that are no names\n"), "{ran:?}"),
+            "json" => assert!(ran.stdout.contains("\"variables_without_a_name\": 3"), "{ran:?}"),
+            _ => {}
+        }
+    }
+    for args in [&["config", "--set", "sk-SECRET"][..], &["up", "--set=sk-SECRET"]] {
+        let ran = place.run(args).await;
+        assert!(ran.code == 64 && ran.stderr.contains("--set takes KEY=VALUE"), "{ran:?}");
+        assert!(!ran.all().contains("SECRET"), "{ran:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_a_service_wrote_is_shown_without_the_values_that_it_was_given() {
+    let place = Place::new()
+        .file("mcpo.yaml", "app: {image: shop/web, environment: {TOKEN: tok-SECRET}}\n")
+        .file(".env", "MCP_TOKEN=\"mcp-SECRET\"\nOPENAI_API_KEY=x\nOPENROUTER_API_KEY=x\n")
+        // What stands in the way of `up` does not open the logs.
+        .env("MCPO_BRIDGE_ADDRESS", "0.0.0.0");
+    let mut engine = Engine::start(place.root());
+    let mut listed = Vec::new();
+    for (service, said) in [
+        ("mcp-bridge", "refused mcp-SECRET, old-SECRET in /app/logs\n"),
+        ("app", "refused tok-SECRET\n"),
+        ("gone", "refused old-SECRET\n"),
+    ] {
+        let labels = json!({"io.mcpo-deploy.project": "demo", "com.docker.compose.service": service});
+        let inspected = json!({
+            "Id": service, "Name": format!("/{service}"), "Image": "sha256:0",
+            "Config": {"Labels": labels, "Env": ["MCP_TOKEN=old-SECRET", "OF_IMAGE=refused", "MCPO_LOG_DIR=/app/logs"]},
+        });
+        listed.push(json!({"Id": service, "Names": [format!("/{service}")], "Labels": labels}));
+        engine = engine.with(&format!("GET /containers/{service}/json"), 200, inspected).with(
+            &format!("GET /containers/{service}/logs"),
+            200,
+            log(said),
+        );
+    }
+    let mut of_image = image(&json!({}));
+    of_image["Config"]["Env"] = json!(["OF_IMAGE=refused"]);
+    let engine = engine.with("GET /containers/json", 200, Value::from(listed)).with(
+        "GET /images/sha256:0/json",
+        200,
+        of_image,
+    );
+    let ran = place.run_with(&engine, &["logs"]).await;
+    let mut lines: Vec<&str> = ran.stdout.lines().collect();
+    lines.sort_unstable();
+    let shown = [
+        "app | refused [secret]",
+        "gone | refused [secret]",
+        "mcp-bridge | refused [secret], [secret] in /app/logs",
+    ];
+    assert_eq!(lines, shown, "{ran:?}");
+    let ran = place.run_with(&engine, &["logs", "app", "--format", "json"]).await;
+    assert_eq!(ran.json()["line"], "refused [secret]", "{ran:?}");
+}
+
+#[tokio::test]
+async fn logs_are_one_document_for_each_line() {
+    let place = Place::new();
+    let labels = json!({"io.mcpo-deploy.project": "demo", "com.docker.compose.service": "mcp-bridge"});
+    let engine = Engine::start(place.root())
+        .with("GET /containers/json", 200, json!([{"Id": "b", "Names": ["/b"], "Labels": labels}]))
+        .with("GET /containers/b/json", 200, json!({"Id": "b", "Name": "/b", "Config": {"Labels": labels}}))
+        .with("GET /containers/b/logs", 200, format!("{}{}", log("a: b\n"), log("- c\n")));
+    let json = place.run_with(&engine, &["logs", "--format", "json"]).await;
+    let said: Vec<Value> =
+        json.stdout.lines().map(|line| serde_json::from_str(line).expect("a document")).collect();
+    let line = |text: &str| json!({"service": "mcp-bridge", "stream": "stderr", "line": text});
+    assert_eq!(said, [line("a: b"), line("- c")]);
+    let yaml = place.run_with(&engine, &["logs", "--format", "yaml"]).await;
+    let document = |line: &str| format!("---\nline: {line}\nservice: mcp-bridge\nstream: stderr\n");
+    assert_eq!(yaml.stdout, [document("'a: b'"), document("'- c'")].concat());
 }
 
 #[tokio::test]
@@ -159,6 +249,30 @@ async fn what_is_there_is_shown_with_what_would_change() {
 }
 
 #[tokio::test]
+async fn an_application_that_is_not_described_any_more_is_shown_and_said() {
+    let place = Place::new().file(".env", "OPENAI_API_KEY=x\nOPENROUTER_API_KEY=y\n");
+    let labels = json!({"io.mcpo-deploy.project": "demo", "com.docker.compose.service": "app"});
+    let inspected = json!({
+        "Id": "a", "Name": "/demo-app-1", "Image": format!("sha256:{}", "c".repeat(64)),
+        "State": {"Status": "running", "Running": true}, "Config": {"Labels": labels},
+    });
+    let engine = Engine::start(place.root())
+        .with("GET /containers/json", 200, json!([{"Id": "a", "Names": ["/demo-app-1"], "Labels": labels}]))
+        .with("GET /containers/a/json", 200, inspected);
+    let programs = place.programs.display().to_string();
+    for (verb, code) in [("status", 0), ("verify", 1)] {
+        let ran = place.run_with(&engine, &[verb, "--programs", &programs]).await;
+        let said = "warning: demo-app-1 is running, and no application is described any more";
+        assert!(ran.code == code && ran.stderr.contains(said), "{ran:?}");
+        assert!(!ran.stderr.contains("full-stack"), "{ran:?}");
+        if verb == "status" {
+            assert!(ran.stdout.contains("app      running"), "{ran:?}");
+        }
+    }
+    assert_eq!(engine.changes(), [""; 0]);
+}
+
+#[tokio::test]
 async fn what_is_there_is_shown_though_no_program_for_an_image_is() {
     let place = Place::new();
     let engine = Engine::start(place.root());
@@ -166,6 +280,36 @@ async fn what_is_there_is_shown_though_no_program_for_an_image_is() {
     for verb in ["status", "down"] {
         let ran = place.run_with(&engine, &[verb, "--programs", &nowhere]).await;
         assert_eq!(ran.code, 0, "{ran:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_answer_that_cannot_be_written_is_no_success() {
+    let place = Place::new();
+    for args in [
+        &["config"][..],
+        &["config", "--format", "json"],
+        &["config", "--format", "yaml"],
+        &["completions", "bash"],
+        &["--help"],
+        &["--version"],
+    ] {
+        let full = std::fs::File::create("/dev/full").expect("the device that is always full");
+        let ran = place.spawn_into(full.into(), "", args).ended().await;
+        assert_eq!(ran.code, 1, "{args:?}: {ran:?}");
+        let told = "error: cannot write to standard output\n  caused by: No space left on device";
+        assert!(ran.stderr.contains(told), "{args:?}: {ran:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_reader_that_went_away_had_enough() {
+    let place = Place::new();
+    for args in [&["config"][..], &["config", "--format", "json"], &["completions", "bash"], &["--help"]] {
+        let (reader, writer) = std::io::pipe().expect("a pipe");
+        drop(reader);
+        let ran = place.spawn_into(writer.into(), "", args).ended().await;
+        assert_eq!((ran.code, ran.stderr.contains("error")), (0, false), "{args:?}: {ran:?}");
     }
 }
 

@@ -92,6 +92,11 @@ impl Place {
     }
 
     pub(super) fn spawn_on(&self, host: &str, args: &[&str]) -> Running {
+        self.spawn_into(Stdio::piped(), host, args)
+    }
+
+    /// Runs the program with its standard output going somewhere else.
+    pub(super) fn spawn_into(&self, stdout: Stdio, host: &str, args: &[&str]) -> Running {
         let mut command = Command::new(env!("CARGO_BIN_EXE_mcpo-deploy"));
         command.args(args).current_dir(&self.folder).stdin(Stdio::null()).kill_on_drop(true).env_clear();
         command.env("HOME", self.root()).env("PATH", "/usr/bin:/bin");
@@ -104,7 +109,7 @@ impl Place {
         if self.run_by_nobody && rustix::process::geteuid().is_root() {
             command.uid(NOBODY);
         }
-        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.stdout(stdout).stderr(Stdio::piped());
         Running(command.spawn().expect("the program"))
     }
 

@@ -49,6 +49,28 @@ async fn a_dry_run_changes_nothing() {
 }
 
 #[tokio::test]
+async fn what_only_looks_creates_nothing_to_find_out_who_an_image_runs_as() {
+    let place = Place::new();
+    let mut theirs = image(&json!({}));
+    theirs["Config"]["User"] = "app".into();
+    let engine = Engine::start(place.root()).with("GET /images/mcp-orchestrator:latest/json", 200, theirs);
+    let programs = place.programs.display().to_string();
+    for args in [&["up", "--dry-run"][..], &["build", "--dry-run"], &["status"], &["down", "--dry-run"]] {
+        let ran = place.run_with(&engine, &[args, &["--programs", &programs]].concat()).await;
+        assert_eq!(ran.code, 0, "{ran:?}");
+        let said = ran
+            .stderr
+            .contains("note: the image mcp-orchestrator:latest runs as \"app\", whose number is not known");
+        assert_eq!(said, args[0] != "down", "{ran:?}");
+        let ran = place
+            .run_with(&engine, &[args, &["--set", "hardening.user=1:1", "--programs", &programs]].concat())
+            .await;
+        assert!(ran.code == 0 && !ran.stderr.contains("is not known"), "{ran:?}");
+    }
+    assert_eq!(engine.changes(), [""; 0]);
+}
+
+#[tokio::test]
 async fn a_name_that_is_somebody_elses_is_told_with_the_project() {
     let place = Place::new();
     let named = json!([theirs("demo-mcp-bridge-1", None)]);

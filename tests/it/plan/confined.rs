@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use mcpo_deploy::config::Stack;
 use mcpo_deploy::model::{Cpus, Secret, User, label};
 use mcpo_deploy::plan::{
-    Container, Images, MountSource, Profile, Restart, Service, config_hash, desired, deviations,
+    Container, Images, MountSource, Profile, Redactor, Restart, Service, config_hash, desired, deviations,
 };
 
 use super::rig::{desired_on, machine, observed, stack};
@@ -186,4 +186,46 @@ fn what_a_server_says_is_shown_without_the_values_that_it_was_given() {
     let stdio = desired_on(&stack, Profile::Bridge, &observed(&stack)).expect("a desired state").stdio;
     let said = "info: /app/logs: bad key sk-123456-789 or sk-123456";
     assert_eq!(stdio.redacted(said), "info: /app/logs: bad key [secret] or [secret]");
+}
+
+#[test]
+fn a_value_is_hidden_whatever_its_name_and_without_the_quotes_that_an_env_file_keeps() {
+    let mut stack = stack(&[]);
+    for (key, value) in [
+        ("MCP_SERVER_TOKEN", "tok-123456"),
+        ("MCPO_LIKE", "like-123456"),
+        ("QUOTED", "\"quo-123456\""),
+        ("SINGLE", " 'sin-123456' "),
+        ("ODD", r#"odd"\123456"#),
+        ("LINES", "-----BEGIN\nkey-123456\n"),
+    ] {
+        stack.orchestrator.environment.insert(key.to_owned(), Secret::new(value));
+    }
+    let desired = desired_on(&stack, Profile::Bridge, &observed(&stack)).expect("a desired state");
+    for container in desired.containers.iter().chain([&desired.stdio]) {
+        let redactor = Redactor::of(container);
+        for said in [
+            "tok-123456",
+            "like-123456",
+            "quo-123456",
+            "'quo-123456'",
+            "sin-123456",
+            r#"odd"\123456"#,
+            r#"{"key":"odd\"\\123456"}"#,
+            "key-123456",
+        ] {
+            let shown = redactor.redacted(said);
+            assert!(shown.contains("[secret]") && !shown.contains("123456"), "{said}: {shown}");
+        }
+        // What we set ourselves is a setting.
+        assert_eq!(redactor.redacted("/app/logs: full"), "/app/logs: full");
+    }
+}
+
+#[test]
+fn a_setting_of_ours_that_the_user_sets_is_the_user_s_value() {
+    let mut stack = stack(&[]);
+    stack.orchestrator.environment.insert("MCPO_LOG_DIR".to_owned(), Secret::new("/some/where"));
+    let stdio = desired_on(&stack, Profile::Bridge, &observed(&stack)).expect("a desired state").stdio;
+    assert_eq!(stdio.redacted("/some/where"), "[secret]");
 }

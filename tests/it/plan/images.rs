@@ -1,13 +1,13 @@
 //! Which images are built or pulled, and why.
 
 use mcpo_deploy::config::{Source, Stack};
-use mcpo_deploy::model::{ImageRef, label};
+use mcpo_deploy::model::{ImageRef, User, label};
 use mcpo_deploy::plan::{
-    BridgeBase, BuildFrom, Digest, DigestOf, ImageInputs, Observed, Op, Plan, Profile, bridge_step,
-    image_steps, stands_in_for_ours,
+    BridgeBase, BuildFrom, Digest, DigestOf, ImageFacts, ImageInputs, Observed, Op, Plan, Profile,
+    bridge_step, image_steps, known_user, stands_in_for_ours,
 };
 
-use super::rig::{APP, ORCHESTRATOR, facts, observed, stack, told};
+use super::rig::{APP, BRIDGE, ORCHESTRATOR, brought_up, facts, observed, stack, told};
 
 fn digest(of: &str) -> Digest {
     DigestOf::default().part("test", of.as_bytes()).finish()
@@ -27,6 +27,7 @@ fn base() -> BridgeBase {
         id: ORCHESTRATOR.to_owned(),
         command: vec!["/mcp-orchestrator".to_owned()],
         user: "65532:65532".to_owned(),
+        image_user: None,
     }
 }
 
@@ -122,10 +123,35 @@ fn the_bridges_image_follows_its_program_base_command_and_user() {
         (inputs("1"), BridgeBase { id: APP.to_owned(), ..base() }),
         (inputs("1"), BridgeBase { command: vec!["/other".to_owned()], ..base() }),
         (inputs("1"), BridgeBase { user: "7:7".to_owned(), ..base() }),
+        (inputs("1"), BridgeBase { image_user: Some(User { uid: 7, gid: 7 }), ..base() }),
     ] {
         let step = bridge_step(&stack, &inputs, &base, &engine).expect("a step");
         assert_eq!(step.cause, "what it is built from has changed");
     }
+}
+
+#[test]
+fn the_number_of_a_user_is_known_from_the_bridges_image_as_long_as_it_has_that_base() {
+    let stack = stack(&[]);
+    let mut engine = nothing();
+    let app = User { uid: 1001, gid: 1002 };
+    let base = BridgeBase { image_user: Some(app), ..base() };
+    let step = bridge_step(&stack, &inputs("1"), &base, &engine).expect("a step");
+    let Op::Build(build) = step.op else { panic!("{step:?}") };
+    let named = |id| ImageFacts { user: "app".to_owned(), ..facts(id) };
+    assert!(named(ORCHESTRATOR).names_user() && !facts(ORCHESTRATOR).names_user());
+    assert_eq!(known_user(&stack, &named(ORCHESTRATOR), &engine), None);
+    engine.images.insert(stack.bridge.image.clone(), ImageFacts { labels: build.labels, ..facts(BRIDGE) });
+    assert_eq!(known_user(&stack, &named(ORCHESTRATOR), &engine), Some(app));
+    assert_eq!(known_user(&stack, &named(APP), &engine), None);
+}
+
+#[test]
+fn the_number_of_an_applications_user_is_known_from_what_runs_of_its_image() {
+    let stack = stack(&[("app.image", "shop/web"), ("hardening.user", "1001:1002")]);
+    let engine = brought_up(&stack, Profile::FullStack);
+    let named = ImageFacts { user: "app".to_owned(), ..facts(APP) };
+    assert_eq!(known_user(&stack, &named, &engine), Some(User { uid: 1001, gid: 1002 }));
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use mcpo_deploy::config::Protection;
 use mcpo_deploy::diagnostic::{Diagnostic as _, Exit};
-use mcpo_deploy::model::label;
+use mcpo_deploy::model::{User, label};
 use mcpo_deploy::plan::{HeldPort, Live, OwnedObject, PlanError, PlanProblem, Profile, deviations};
 
 use super::rig::{brought_up_on, desired_on, image, observed, plan_on, stack, told};
@@ -46,6 +46,7 @@ fn every_problem_says_what_is_wrong_and_what_to_do() {
         PlanProblem::Unenforced(Protection::Seccomp),
         PlanProblem::OpenToTheNetwork(loopback),
         PlanProblem::FolderOnRemote("/var/log/mcp".into()),
+        PlanProblem::NoFolder { folder: "/var/log/mcp".into(), user: User::NONROOT },
         port("bridge.websocket_port", 8765, "container web of project shop", Some(8766)),
         port("bridge.rest_port", 5000, "python3 (pid 4711)", None),
         port("app.ports", 80, "nginx (pid 80)", Some(8081)),
