@@ -207,8 +207,10 @@ fn understand(body: &[u8]) -> Result<BareRequest, Problem> {
         return Err(Problem::new(StatusCode::NOT_IMPLEMENTED, "this path does not speak JSON-RPC over HTTP")
             .hint(format!("speak JSON-RPC over the WebSocket at /ws, or {SHAPE}")));
     }
-    let mut wanted: BareRequest =
-        serde_json::from_value(body).map_err(|error| wrong(&format!("the body is no request: {error}")))?;
+    if !body.is_object() {
+        return Err(wrong("the body is not a JSON object"));
+    }
+    let mut wanted = BareRequest::read(body).ok_or_else(|| wrong("the method is missing or no text"))?;
     if wanted.method.is_empty() {
         return Err(wrong("the method is empty"));
     }
@@ -238,6 +240,7 @@ mod tests {
         for (body, status) in [
             ("", 400),
             ("[]", 400),
+            (r#"["a",{}]"#, 400),
             ("{}", 400),
             (r#"{"method":1}"#, 400),
             (r#"{"method":""}"#, 400),
