@@ -7,8 +7,10 @@ use std::time::Duration;
 
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, waitid};
 use tokio::process::{ChildStderr, ChildStdin, ChildStdout};
+use tokio::runtime::Handle;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Mutex, OwnedSemaphorePermit};
+use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use super::children::{Children, kill_group};
@@ -21,13 +23,13 @@ const KILL_WAIT: Duration = Duration::from_secs(1);
 /// A running server. Its owner calls [`Child::end`]; one that is dropped instead is killed.
 #[derive(Debug)]
 pub(crate) struct Child {
-    process: tokio::process::Child,
+    pid: Pid,
     stdin: Option<ChildStdin>,
     stdout: LineReader<ChildStdout>,
     stderr: Stderr<ChildStderr>,
-    leash: Leash,
-    // Held until the process is gone: the ceiling counts what runs, not who is connected.
-    _slot: OwnedSemaphorePermit,
+    grace: Duration,
+    /// `None` once its end has begun that nothing stops any more.
+    running: Option<Running>,
 }
 
 /// The three streams of a server, to be used at the same time.
@@ -38,48 +40,63 @@ pub(crate) struct Streams<'a> {
     pub(crate) stderr: &'a mut Stderr<ChildStderr>,
 }
 
-/// Kills the process group when it is dropped before [`Leash::let_go`].
+/// The process, until it has been reaped.
 #[derive(Debug)]
-struct Leash {
-    pid: Pid,
-    children: Arc<Children>,
-    held: bool,
+pub(crate) struct Running {
+    pub(crate) process: tokio::process::Child,
+    pub(crate) pid: Pid,
+    pub(crate) children: Arc<Children>,
+    /// The ceiling counts what runs, not who is connected.
+    pub(crate) slot: OwnedSemaphorePermit,
 }
 
-impl Leash {
-    fn let_go(&mut self) {
-        self.held = false;
+impl Running {
+    /// Kills it, in a task that goes on when whoever waits for it does not. `None` where no runtime
+    /// is left to reap it.
+    fn kill(self) -> Option<JoinHandle<Option<ExitStatus>>> {
+        // Also what the server itself left behind. Before it is reaped: until then its id, and so
+        // the group's, cannot belong to anybody else.
+        kill_group(self.pid, Signal::KILL);
+        Some(Handle::try_current().ok()?.spawn(self.gone()))
+    }
+
+    async fn gone(mut self) -> Option<ExitStatus> {
+        let status = match timeout(KILL_WAIT, self.process.wait()).await {
+            Ok(status) => status.ok(),
+            Err(_) => {
+                tracing::error!("server[{}] was killed and has not gone", self.pid);
+                self.process.wait().await.ok()
+            }
+        };
         self.children.forget(self.pid);
+        drop(self.slot);
+        status
     }
 }
 
-impl Drop for Leash {
+impl Drop for Child {
     fn drop(&mut self) {
-        if self.held {
-            kill_group(self.pid, Signal::KILL);
+        if let Some(running) = self.running.take() {
+            running.kill();
         }
     }
 }
 
 impl Child {
-    pub(crate) fn new(
-        mut process: tokio::process::Child,
-        pid: Pid,
-        children: &Arc<Children>,
-        slot: OwnedSemaphorePermit,
-    ) -> io::Result<Self> {
-        let leash = Leash { pid, children: Arc::clone(children), held: true };
+    pub(crate) fn new(mut running: Running) -> io::Result<Self> {
+        let process = &mut running.process;
         let streams = (process.stdin.take(), process.stdout.take(), process.stderr.take());
         let (Some(stdin), Some(stdout), Some(stderr)) = streams else {
+            running.kill();
             return Err(io::Error::other("the process has no pipes"));
         };
         Ok(Self {
-            process,
+            pid: running.pid,
             stdin: Some(stdin),
-            stdout: LineReader::new(stdout, children.max_line()),
-            stderr: Stderr::new(stderr, pid.as_raw_nonzero().get().unsigned_abs()),
-            leash,
-            _slot: slot,
+            stdout: LineReader::new(stdout, running.children.max_line()),
+            stderr: Stderr::new(stderr, running.pid.as_raw_nonzero().get().unsigned_abs()),
+            grace: running.children.grace(),
+            running: Some(running),
         })
     }
 
@@ -92,7 +109,7 @@ impl Child {
     /// Whether the process ends within `patience`. Its output is read and dropped meanwhile, so
     /// that it is not held up by a full pipe.
     pub(crate) async fn ends_within(&mut self, patience: Duration) -> bool {
-        let ended = timeout(patience, ended(self.leash.pid));
+        let ended = timeout(patience, ended(self.pid));
         // Not past a line that is too long: whoever floods to the end is killed in the end.
         let discard =
             async { while let Ok(Some(_)) | Err(FrameError::NotUtf8) = self.stdout.next().await {} };
@@ -105,25 +122,19 @@ impl Child {
     }
 
     /// Ends the process and everything in its group: closes its input, waits half of the grace,
-    /// sends SIGTERM, waits the other half, kills. Returns when it has been reaped.
+    /// sends SIGTERM, waits the other half, kills. Returns when it has been reaped, or was killed
+    /// and does not go. Dropped before, it leaves only the patience out.
     pub(crate) async fn end(mut self) -> Option<ExitStatus> {
-        let half = self.leash.children.grace() / 2;
+        let half = self.grace / 2;
         self.stdin = None;
         if !self.ends_within(half).await {
-            kill_group(self.leash.pid, Signal::TERM);
+            kill_group(self.pid, Signal::TERM);
             if !self.ends_within(half).await {
-                tracing::warn!("server[{}] ignores SIGTERM and is killed", self.leash.pid);
+                tracing::warn!("server[{}] ignores SIGTERM and is killed", self.pid);
             }
         }
-        // Also what the server itself left behind. Before it is reaped: until then its id, and so
-        // the group's, cannot belong to anybody else.
-        kill_group(self.leash.pid, Signal::KILL);
-        let status = timeout(KILL_WAIT, self.process.wait()).await.ok().and_then(Result::ok);
-        if status.is_none() {
-            tracing::error!("server[{}] was killed and has not gone", self.leash.pid);
-        }
-        self.leash.let_go();
-        status
+        let gone = self.running.take()?.kill()?;
+        timeout(KILL_WAIT, gone).await.ok()?.ok()?
     }
 }
 

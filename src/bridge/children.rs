@@ -10,7 +10,7 @@ use std::time::Duration;
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, WaitOptions, kill_process_group, waitid, waitpid};
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 
-use super::child::Child;
+use super::child::{Child, Running};
 use super::settings::{Command, Settings};
 
 /// The processes that were started and not yet reaped.
@@ -54,7 +54,7 @@ impl Children {
         let pid = pid.ok_or_else(|| io::Error::other("the process has no id"))?;
         pids.insert(pid.as_raw_nonzero().get());
         drop(pids);
-        Child::new(process, pid, self, slot)
+        Child::new(Running { process, pid, children: Arc::clone(self), slot })
     }
 
     /// The longest line of a server, in bytes.
@@ -136,6 +136,26 @@ fn state_and_parent(stat: &str) -> Option<(&str, i32)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use tokio::sync::Semaphore;
+
+    fn children(program: &str, args: &[&str]) -> Arc<Children> {
+        let args = args.iter().map(|&arg| arg.to_owned()).collect();
+        let settings = Settings::new(Command { program: program.to_owned(), args });
+        Arc::new(Children::new(&settings, mpsc::channel(1).0))
+    }
+
+    #[tokio::test]
+    async fn a_server_whose_owner_is_dropped_is_killed_reaped_and_forgotten_before_its_slot_is_free() {
+        let (children, slots) = (children("/bin/sleep", &["600"]), Arc::new(Semaphore::new(1)));
+        let slot = Arc::clone(&slots).try_acquire_owned().expect("a slot");
+        let child = children.spawn(slot).expect("a server");
+        let pid = *children.pids().iter().next().expect("a process");
+        drop(child);
+        let free = tokio::time::timeout(Duration::from_secs(20), slots.acquire()).await;
+        drop(free.expect("in time").expect("open"));
+        assert!(children.pids().is_empty());
+        assert!(!std::path::Path::new(&format!("/proc/{pid}")).exists());
+    }
 
     #[test]
     fn a_process_name_cannot_pass_for_its_state() {
