@@ -11,14 +11,17 @@ use tokio::runtime::Handle;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Mutex, OwnedSemaphorePermit};
 use tokio::task::JoinHandle;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use super::children::{Children, kill_group};
+use super::mark::Mark;
 use super::stderr::Stderr;
 use crate::mcp::{FrameError, LineReader, Lines};
 
 /// How long a killed process may take to go. Only one that the kernel holds takes longer.
 const KILL_WAIT: Duration = Duration::from_secs(1);
+/// Between two looks for what a server left behind.
+const SWEEP_PAUSE: Duration = Duration::from_millis(10);
 
 /// A running server. Its owner calls [`Child::end`]; one that is dropped instead is killed.
 #[derive(Debug)]
@@ -40,11 +43,12 @@ pub(crate) struct Streams<'a> {
     pub(crate) stderr: &'a mut Stderr<ChildStderr>,
 }
 
-/// The process, until it has been reaped.
+/// The process, until it has been reaped and nothing of it is left.
 #[derive(Debug)]
 pub(crate) struct Running {
     pub(crate) process: tokio::process::Child,
     pub(crate) pid: Pid,
+    pub(crate) mark: Mark,
     pub(crate) children: Arc<Children>,
     /// The ceiling counts what runs, not who is connected.
     pub(crate) slot: OwnedSemaphorePermit,
@@ -68,6 +72,15 @@ impl Running {
                 self.process.wait().await.ok()
             }
         };
+        // What left the group has outlived it.
+        let swept = async {
+            while self.mark.kill() {
+                sleep(SWEEP_PAUSE).await;
+            }
+        };
+        if timeout(KILL_WAIT, swept).await.is_err() {
+            tracing::error!("what server[{}] left behind was killed and has not gone", self.pid);
+        }
         self.children.forget(self.pid);
         drop(self.slot);
         status
@@ -121,7 +134,7 @@ impl Child {
         }
     }
 
-    /// Ends the process and everything in its group: closes its input, waits half of the grace,
+    /// Ends the process and everything that it started: closes its input, waits half of the grace,
     /// sends SIGTERM, waits the other half, kills. Returns when it has been reaped, or was killed
     /// and does not go. Dropped before, it leaves only the patience out.
     pub(crate) async fn end(mut self) -> Option<ExitStatus> {
@@ -134,7 +147,7 @@ impl Child {
             }
         }
         let gone = self.running.take()?.kill()?;
-        timeout(KILL_WAIT, gone).await.ok()?.ok()?
+        timeout(2 * KILL_WAIT, gone).await.ok()?.ok()?
     }
 }
 

@@ -1,6 +1,6 @@
 //! Every server process of a bridge: how one is started, and who reaps what.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::io;
 use std::process::Stdio;
@@ -11,6 +11,7 @@ use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, WaitOptions, kill_proc
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 
 use super::child::{Child, Running};
+use super::mark::{Mark, processes};
 use super::settings::{Command, Settings};
 
 /// The processes that were started and not yet reaped.
@@ -22,7 +23,7 @@ pub(crate) struct Children {
     reaps_orphans: bool,
     /// Held over every start and over every look for orphans, so that no look can take a process
     /// for an orphan between its start and its registration.
-    pids: Mutex<BTreeSet<i32>>,
+    pids: Mutex<BTreeMap<i32, Mark>>,
     /// Goes when the last owner of a process or a connection has gone, and so tells [`super::run`].
     _alive: mpsc::Sender<Infallible>,
 }
@@ -41,9 +42,12 @@ impl Children {
 
     /// Starts a server in a process group of its own.
     pub(crate) fn spawn(self: &Arc<Self>, slot: OwnedSemaphorePermit) -> io::Result<Child> {
+        let mark = Mark::new();
+        let (variable, value) = mark.variable();
         let mut command = tokio::process::Command::new(&self.command.program);
         command
             .args(&self.command.args)
+            .env(variable, value)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -52,9 +56,9 @@ impl Children {
         let process = command.spawn()?;
         let pid = process.id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?));
         let pid = pid.ok_or_else(|| io::Error::other("the process has no id"))?;
-        pids.insert(pid.as_raw_nonzero().get());
+        pids.insert(pid.as_raw_nonzero().get(), mark.clone());
         drop(pids);
-        Child::new(Running { process, pid, children: Arc::clone(self), slot })
+        Child::new(Running { process, pid, mark, children: Arc::clone(self), slot })
     }
 
     /// The longest line of a server, in bytes.
@@ -67,7 +71,7 @@ impl Children {
         self.grace
     }
 
-    /// A process was reaped by its owner.
+    /// A process was reaped by its owner, and what it left behind was killed.
     pub(crate) fn forget(&self, pid: Pid) {
         self.pids().remove(&pid.as_raw_nonzero().get());
         self.reap_orphans();
@@ -75,8 +79,11 @@ impl Children {
 
     /// Kills every process that has not ended: the last resort at the end of a bridge.
     pub(crate) fn kill_all(&self) {
-        for pid in self.pids().iter().filter_map(|&id| Pid::from_raw(id)) {
-            kill_group(pid, Signal::KILL);
+        for (&id, mark) in self.pids().iter() {
+            if let Some(pid) = Pid::from_raw(id) {
+                kill_group(pid, Signal::KILL);
+            }
+            mark.kill();
         }
     }
 
@@ -93,14 +100,14 @@ impl Children {
             return;
         }
         for pid in ended_children() {
-            if !ours.contains(&pid.as_raw_nonzero().get()) {
+            if !ours.contains_key(&pid.as_raw_nonzero().get()) {
                 // It has ended, and only this thread, under this lock, reaps it.
                 let _ = waitpid(Some(pid), WaitOptions::NOHANG);
             }
         }
     }
 
-    fn pids(&self) -> MutexGuard<'_, BTreeSet<i32>> {
+    fn pids(&self) -> MutexGuard<'_, BTreeMap<i32, Mark>> {
         // The set is valid after every statement: a panic elsewhere does not spoil it.
         self.pids.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -115,15 +122,11 @@ pub(crate) fn kill_group(leader: Pid, signal: Signal) {
 /// not tell whom it saw, hence `/proc`; without one, orphans are left to whoever started us.
 fn ended_children() -> Vec<Pid> {
     let us = rustix::process::getpid();
-    let Ok(entries) = std::fs::read_dir("/proc") else { return Vec::new() };
-    entries
-        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<i32>().ok())
-        .filter_map(|id| {
-            let stat = std::fs::read_to_string(format!("/proc/{id}/stat")).ok()?;
-            let (state, parent) = state_and_parent(&stat)?;
-            (state == "Z" && parent == us.as_raw_nonzero().get()).then(|| Pid::from_raw(id))?
-        })
-        .collect()
+    let has_ended = |pid: &Pid| {
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        state_and_parent(&stat) == Some(("Z", us.as_raw_nonzero().get()))
+    };
+    processes().filter(has_ended).collect()
 }
 
 /// The third and fourth fields of `/proc/PID/stat`; the second is the name, in brackets, and may
@@ -149,7 +152,7 @@ mod tests {
         let (children, slots) = (children("/bin/sleep", &["600"]), Arc::new(Semaphore::new(1)));
         let slot = Arc::clone(&slots).try_acquire_owned().expect("a slot");
         let child = children.spawn(slot).expect("a server");
-        let pid = *children.pids().iter().next().expect("a process");
+        let pid = *children.pids().keys().next().expect("a process");
         drop(child);
         let free = tokio::time::timeout(Duration::from_secs(20), slots.acquire()).await;
         drop(free.expect("in time").expect("open"));

@@ -90,6 +90,25 @@ async fn what_a_server_started_goes_with_it() {
 }
 
 #[tokio::test]
+async fn what_left_the_servers_process_group_goes_with_it_too_and_nobody_elses_does() {
+    // A daemon with a child of its own.
+    let bridge = Bridge::of_script("setsid sh -c 'echo $$; sleep 600 & wait' & exec cat").await;
+    let (mut one, mut two) = (bridge.client().await, bridge.client().await);
+    let (left, kept) = (pid(&mut one).await, pid(&mut two).await);
+    let child_of = |pid: u32| {
+        let children = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children"));
+        children.unwrap_or_default().trim().parse::<u32>().ok()
+    };
+    until("both daemons have a child", || child_of(left).and(child_of(kept)).is_some()).await;
+    let (grandchild, kept_grandchild) = (child_of(left).expect("seen"), child_of(kept).expect("seen"));
+    drop(one);
+    until("the daemon and its child have ended", || !lives(left) && !lives(grandchild)).await;
+    assert!(lives(kept) && lives(kept_grandchild), "the other client's live on");
+    bridge.finish().await;
+    assert!(!lives(kept) && !lives(kept_grandchild), "nothing outlives the bridge");
+}
+
+#[tokio::test]
 async fn a_client_that_leaves_while_the_server_reads_nothing_is_noticed() {
     let mut settings = of_script("echo $$; exec sleep 600");
     // The client's goodbye waits behind what nobody reads; a ping to a client that is not there any
