@@ -20,6 +20,7 @@ mod error;
 mod guard;
 mod handshake;
 mod health;
+mod lobby;
 mod mark;
 mod problem;
 pub mod program;
