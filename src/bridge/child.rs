@@ -13,6 +13,7 @@ use tokio::sync::{Mutex, OwnedSemaphorePermit};
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 
+use super::budget::{Metered, SMALL_BYTES, Share};
 use super::children::{Children, kill_group};
 use super::mark::Mark;
 use super::stderr::Stderr;
@@ -28,8 +29,10 @@ const SWEEP_PAUSE: Duration = Duration::from_millis(10);
 pub(crate) struct Child {
     pid: Pid,
     stdin: Option<ChildStdin>,
-    stdout: LineReader<ChildStdout>,
+    stdout: LineReader<Metered<ChildStdout>>,
     stderr: Stderr<ChildStderr>,
+    /// What the line holds that is being read, or was read last.
+    share: Arc<Share>,
     grace: Duration,
     /// `None` once its end has begun that nothing stops any more.
     running: Option<Running>,
@@ -39,8 +42,10 @@ pub(crate) struct Child {
 #[derive(Debug)]
 pub(crate) struct Streams<'a> {
     pub(crate) stdin: &'a mut ChildStdin,
-    pub(crate) stdout: &'a mut LineReader<ChildStdout>,
+    pub(crate) stdout: &'a mut LineReader<Metered<ChildStdout>>,
     pub(crate) stderr: &'a mut Stderr<ChildStderr>,
+    /// To be released when a line has been passed on.
+    pub(crate) share: &'a Share,
 }
 
 /// The process, until it has been reaped and nothing of it is left.
@@ -103,10 +108,13 @@ impl Child {
             running.kill();
             return Err(io::Error::other("the process has no pipes"));
         };
+        let share = running.children.share();
+        let stdout = Metered::new(stdout, Arc::clone(&share));
         Ok(Self {
             pid: running.pid,
             stdin: Some(stdin),
             stdout: LineReader::new(stdout, running.children.max_line()),
+            share,
             stderr: Stderr::new(stderr, running.pid.as_raw_nonzero().get().unsigned_abs()),
             grace: running.children.grace(),
             running: Some(running),
@@ -116,7 +124,7 @@ impl Child {
     /// The streams; `None` once [`Child::end`] has begun.
     pub(crate) fn streams(&mut self) -> Option<Streams<'_>> {
         let stdin = self.stdin.as_mut()?;
-        Some(Streams { stdin, stdout: &mut self.stdout, stderr: &mut self.stderr })
+        Some(Streams { stdin, stdout: &mut self.stdout, stderr: &mut self.stderr, share: &self.share })
     }
 
     /// Whether the process ends within `patience`. Its output is read and dropped meanwhile, so
@@ -124,8 +132,11 @@ impl Child {
     pub(crate) async fn ends_within(&mut self, patience: Duration) -> bool {
         let ended = timeout(patience, ended(self.pid));
         // Not past a line that is too long: whoever floods to the end is killed in the end.
-        let discard =
-            async { while let Ok(Some(_)) | Err(FrameError::NotUtf8) = self.stdout.next().await {} };
+        let discard = async {
+            while let Ok(Some(_)) | Err(FrameError::NotUtf8) = self.stdout.next().await {
+                self.share.release();
+            }
+        };
         tokio::pin!(ended);
         tokio::select! {
             ended = &mut ended => ended.is_ok(),
@@ -186,7 +197,13 @@ impl Lines for ChildLines {
         let mut slot = self.0.lock().await;
         let Some(streams) = slot.as_mut().and_then(Child::streams) else { return Ok(None) };
         tokio::select! {
-            line = streams.stdout.next() => line,
+            line = streams.stdout.next() => {
+                // What a call makes of a large line it holds until it has been answered.
+                if line.as_ref().is_ok_and(|line| line.as_ref().is_some_and(|line| line.len() <= SMALL_BYTES)) {
+                    streams.share.release();
+                }
+                line
+            }
             never = streams.stderr.drain() => match never {},
         }
     }

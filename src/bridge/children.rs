@@ -10,15 +10,22 @@ use std::time::Duration;
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, WaitOptions, kill_process_group, waitid, waitpid};
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 
+use super::budget::{Budget, Share};
 use super::child::{Child, Running};
 use super::mark::{Mark, processes};
 use super::settings::{Command, Settings};
+
+/// Where memory runs out, any server goes before the bridge: it is worth one client, the bridge all
+/// of them. The highest score there is; raising it needs no privilege.
+const OOM_SCORE_ADJ: &str = "1000";
 
 /// The processes that were started and not yet reaped.
 #[derive(Debug)]
 pub(crate) struct Children {
     command: Command,
     max_line: usize,
+    /// For what servers write.
+    outgoing: Budget,
     grace: Duration,
     reaps_orphans: bool,
     /// Held over every start and over every look for orphans, so that no look can take a process
@@ -33,6 +40,7 @@ impl Children {
         Self {
             command: settings.command.clone(),
             max_line: settings.max_message,
+            outgoing: Budget::new(settings.max_buffered / 2, settings.max_message),
             grace: settings.stop_grace,
             reaps_orphans: settings.reaps_orphans,
             pids: Mutex::default(),
@@ -58,12 +66,21 @@ impl Children {
         let pid = pid.ok_or_else(|| io::Error::other("the process has no id"))?;
         pids.insert(pid.as_raw_nonzero().get(), mark.clone());
         drop(pids);
+        let adjusted = std::fs::write(format!("/proc/{pid}/oom_score_adj"), OOM_SCORE_ADJ);
+        if let Err(error) = adjusted {
+            tracing::debug!("server[{pid}] is not made the first to go when memory is short: {error}");
+        }
         Child::new(Running { process, pid, mark, children: Arc::clone(self), slot })
     }
 
     /// The longest line of a server, in bytes.
     pub(crate) fn max_line(&self) -> usize {
         self.max_line
+    }
+
+    /// A share for what one server writes.
+    pub(crate) fn share(&self) -> Arc<Share> {
+        self.outgoing.share()
     }
 
     /// See [`Settings::stop_grace`].

@@ -14,6 +14,7 @@
 //! The client never names what is started. Every request's `Host` and `Origin` is checked.
 
 pub mod args;
+mod budget;
 mod child;
 mod children;
 mod error;
@@ -22,6 +23,7 @@ mod handshake;
 mod health;
 mod lobby;
 mod mark;
+mod pieces;
 mod problem;
 pub mod program;
 mod rest;

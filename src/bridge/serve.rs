@@ -19,6 +19,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::time::{sleep, timeout};
 
+use super::budget::Budget;
 use super::children::Children;
 use super::guard::{self, Guests};
 use super::lobby::{Guest, Lobby};
@@ -45,6 +46,8 @@ pub(crate) struct Bridge {
     pub(crate) children: Arc<Children>,
     /// One permit for each server process that may run.
     pub(crate) slots: Arc<Semaphore>,
+    /// For what clients send.
+    pub(crate) incoming: Budget,
     stopping: watch::Receiver<bool>,
 }
 
@@ -73,6 +76,7 @@ pub async fn run(listeners: Vec<TcpListener>, settings: Settings, shutdown: impl
         guests: Guests::new(&settings.allowed_hosts, &settings.allowed_origins),
         children: Arc::new(Children::new(&settings, alive)),
         slots: Arc::new(Semaphore::new(settings.max_connections)),
+        incoming: Budget::new(settings.max_buffered / 2, settings.max_message),
         settings,
         stopping,
     });
