@@ -70,12 +70,11 @@ impl Running {
     }
 
     async fn gone(mut self) -> Option<ExitStatus> {
-        let status = match timeout(KILL_WAIT, self.process.wait()).await {
-            Ok(status) => status.ok(),
-            Err(_) => {
-                tracing::error!("server[{}] was killed and has not gone", self.pid);
-                self.process.wait().await.ok()
-            }
+        let status = if let Ok(status) = timeout(KILL_WAIT, self.process.wait()).await {
+            status.ok()
+        } else {
+            tracing::error!("server[{}] was killed and has not gone", self.pid);
+            self.process.wait().await.ok()
         };
         // What left the group has outlived it.
         let swept = async {

@@ -169,8 +169,8 @@ mod tests {
         let mut frame = vec![first];
         match u16::try_from(length) {
             Ok(short @ ..126) => frame.push(0x80 | short.to_be_bytes()[1]),
-            Ok(middle) => frame.extend([&[0x80 | 126][..], &middle.to_be_bytes()].concat()),
-            Err(_) => frame.extend([&[0x80 | 127][..], &(length as u64).to_be_bytes()].concat()),
+            Ok(middle) => frame.extend([&[0xfe][..], &middle.to_be_bytes()].concat()),
+            Err(_) => frame.extend([&[0xff][..], &(length as u64).to_be_bytes()].concat()),
         }
         frame.extend([1, 2, 3, 4]);
         frame.extend((0..length).map(|at| at.to_le_bytes()[0]));
