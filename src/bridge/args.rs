@@ -7,7 +7,7 @@ use clap::builder::BoolishValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::error::StartError;
-use super::settings::{Command, Settings};
+use super::settings::{Command, MAX_BUFFERED, Settings};
 use crate::mcp::StatusTool;
 use crate::model::Bytes;
 
@@ -72,6 +72,11 @@ pub struct Serve {
     /// The longest message in either direction; units as in Docker, at least 1k.
     #[arg(long, env = "MCP_BRIDGE_MAX_MESSAGE", value_name = "SIZE", default_value = "16m", value_parser = message_bytes)]
     pub max_message: usize,
+    /// The most bytes of large messages (over 64k) that the bridge holds at once, half of them in each
+    /// direction; further ones wait, small ones do not. Each counts as --max-message, and two of those
+    /// must fit. 256m, or twice --max-message where that is more.
+    #[arg(long, env = "MCP_BRIDGE_MAX_BUFFERED", value_name = "SIZE", value_parser = buffered_bytes)]
+    pub max_buffered: Option<usize>,
     /// How long a REST call may take, the server's start included: 90s, 5m, 500ms.
     #[arg(long, env = "MCP_BRIDGE_CALL_TIMEOUT", value_name = "TIME", default_value = "120s", value_parser = duration)]
     pub call_timeout: Duration,
@@ -153,6 +158,11 @@ impl Serve {
         if let Some(open) = self.listen.listen.iter().find(|addr| !guarded && !addr.ip().is_loopback()) {
             return Err(StartError::BeyondLoopback(*open));
         }
+        let least = self.max_message.saturating_mul(2);
+        let max_buffered = self.max_buffered.unwrap_or(MAX_BUFFERED.max(least));
+        if max_buffered < least {
+            return Err(StartError::SmallBuffer { max_buffered, least });
+        }
         // An address that it listens on by name is a name of its own.
         let addresses = self.listen.listen.iter().filter(|addr| !addr.ip().is_unspecified());
         let own = addresses.map(|addr| match addr {
@@ -162,6 +172,7 @@ impl Serve {
         Ok(Settings {
             max_connections: self.max_connections,
             max_message: self.max_message,
+            max_buffered,
             call_timeout: self.call_timeout,
             stop_grace: self.stop_grace,
             allowed_origins: named(&self.allow_origin).collect(),
@@ -208,6 +219,11 @@ fn message_bytes(text: &str) -> Result<usize, String> {
         Ok(bytes @ 1024..=0x4000_0000) => Ok(bytes),
         _ => Err("write a size from 1k to 1g".to_owned()),
     }
+}
+
+fn buffered_bytes(text: &str) -> Result<usize, String> {
+    let bytes: Bytes = text.parse().map_err(|error: crate::model::InvalidSize| error.to_string())?;
+    usize::try_from(bytes.0).map_err(|_| "write a size that fits into memory".to_owned())
 }
 
 fn duration(text: &str) -> Result<Duration, String> {
@@ -296,6 +312,7 @@ mod tests {
             ("--max-connections", "0"),
             ("--max-message", "12"),
             ("--max-message", "2g"),
+            ("--max-buffered", "much"),
             ("--call-timeout", "0s"),
             ("--call-timeout", "soon"),
             ("--stop-grace", "2d"),
@@ -306,6 +323,16 @@ mod tests {
             let refused = serve(&[flag, value, "--", "cat"]).expect_err(value);
             assert!(refused.contains(flag), "{refused}");
         }
+    }
+
+    #[test]
+    fn what_is_held_is_bounded_and_has_room_for_the_longest_message_in_each_direction() {
+        let held = |args: &[&str]| serve(&[args, &["--", "cat"]].concat()).map(|all| all.max_buffered);
+        assert_eq!(held(&[]), Ok(256 << 20));
+        assert_eq!(held(&["--max-message", "200m"]), Ok(400 << 20));
+        assert_eq!(held(&["--max-buffered", "32m"]), Ok(32 << 20));
+        let refused = held(&["--max-message", "1m", "--max-buffered", "2047k"]).expect_err("too small");
+        assert!(refused.contains("too few to hold"), "{refused}");
     }
 
     #[test]

@@ -7,95 +7,135 @@ use std::time::Duration;
 
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, waitid};
 use tokio::process::{ChildStderr, ChildStdin, ChildStdout};
+use tokio::runtime::Handle;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Mutex, OwnedSemaphorePermit};
-use tokio::time::timeout;
+use tokio::task::JoinHandle;
+use tokio::time::{sleep, timeout};
 
+use super::budget::{Metered, SMALL_BYTES, Share};
 use super::children::{Children, kill_group};
+use super::mark::Mark;
 use super::stderr::Stderr;
 use crate::mcp::{FrameError, LineReader, Lines};
 
 /// How long a killed process may take to go. Only one that the kernel holds takes longer.
 const KILL_WAIT: Duration = Duration::from_secs(1);
+/// Between two looks for what a server left behind.
+const SWEEP_PAUSE: Duration = Duration::from_millis(10);
 
 /// A running server. Its owner calls [`Child::end`]; one that is dropped instead is killed.
 #[derive(Debug)]
 pub(crate) struct Child {
-    process: tokio::process::Child,
+    pid: Pid,
     stdin: Option<ChildStdin>,
-    stdout: LineReader<ChildStdout>,
+    stdout: LineReader<Metered<ChildStdout>>,
     stderr: Stderr<ChildStderr>,
-    leash: Leash,
-    // Held until the process is gone: the ceiling counts what runs, not who is connected.
-    _slot: OwnedSemaphorePermit,
+    /// What the line holds that is being read, or was read last.
+    share: Arc<Share>,
+    grace: Duration,
+    /// `None` once its end has begun that nothing stops any more.
+    running: Option<Running>,
 }
 
 /// The three streams of a server, to be used at the same time.
 #[derive(Debug)]
 pub(crate) struct Streams<'a> {
     pub(crate) stdin: &'a mut ChildStdin,
-    pub(crate) stdout: &'a mut LineReader<ChildStdout>,
+    pub(crate) stdout: &'a mut LineReader<Metered<ChildStdout>>,
     pub(crate) stderr: &'a mut Stderr<ChildStderr>,
+    /// To be released when a line has been passed on.
+    pub(crate) share: &'a Share,
 }
 
-/// Kills the process group when it is dropped before [`Leash::let_go`].
+/// The process, until it has been reaped and nothing of it is left.
 #[derive(Debug)]
-struct Leash {
-    pid: Pid,
-    children: Arc<Children>,
-    held: bool,
+pub(crate) struct Running {
+    pub(crate) process: tokio::process::Child,
+    pub(crate) pid: Pid,
+    pub(crate) mark: Mark,
+    pub(crate) children: Arc<Children>,
+    /// The ceiling counts what runs, not who is connected.
+    pub(crate) slot: OwnedSemaphorePermit,
 }
 
-impl Leash {
-    fn let_go(&mut self) {
-        self.held = false;
+impl Running {
+    /// Kills it, in a task that goes on when whoever waits for it does not. `None` where no runtime
+    /// is left to reap it.
+    fn kill(self) -> Option<JoinHandle<Option<ExitStatus>>> {
+        // Also what the server itself left behind. Before it is reaped: until then its id, and so
+        // the group's, cannot belong to anybody else.
+        kill_group(self.pid, Signal::KILL);
+        Some(Handle::try_current().ok()?.spawn(self.gone()))
+    }
+
+    async fn gone(mut self) -> Option<ExitStatus> {
+        let status = if let Ok(status) = timeout(KILL_WAIT, self.process.wait()).await {
+            status.ok()
+        } else {
+            tracing::error!("server[{}] was killed and has not gone", self.pid);
+            self.process.wait().await.ok()
+        };
+        // What left the group has outlived it.
+        let swept = async {
+            while self.mark.kill() {
+                sleep(SWEEP_PAUSE).await;
+            }
+        };
+        if timeout(KILL_WAIT, swept).await.is_err() {
+            tracing::error!("what server[{}] left behind was killed and has not gone", self.pid);
+        }
         self.children.forget(self.pid);
+        drop(self.slot);
+        status
     }
 }
 
-impl Drop for Leash {
+impl Drop for Child {
     fn drop(&mut self) {
-        if self.held {
-            kill_group(self.pid, Signal::KILL);
+        if let Some(running) = self.running.take() {
+            running.kill();
         }
     }
 }
 
 impl Child {
-    pub(crate) fn new(
-        mut process: tokio::process::Child,
-        pid: Pid,
-        children: &Arc<Children>,
-        slot: OwnedSemaphorePermit,
-    ) -> io::Result<Self> {
-        let leash = Leash { pid, children: Arc::clone(children), held: true };
+    pub(crate) fn new(mut running: Running) -> io::Result<Self> {
+        let process = &mut running.process;
         let streams = (process.stdin.take(), process.stdout.take(), process.stderr.take());
         let (Some(stdin), Some(stdout), Some(stderr)) = streams else {
+            running.kill();
             return Err(io::Error::other("the process has no pipes"));
         };
+        let share = running.children.share();
+        let stdout = Metered::new(stdout, Arc::clone(&share));
         Ok(Self {
-            process,
+            pid: running.pid,
             stdin: Some(stdin),
-            stdout: LineReader::new(stdout, children.max_line()),
-            stderr: Stderr::new(stderr, pid.as_raw_nonzero().get().unsigned_abs()),
-            leash,
-            _slot: slot,
+            stdout: LineReader::new(stdout, running.children.max_line()),
+            share,
+            stderr: Stderr::new(stderr, running.pid.as_raw_nonzero().get().unsigned_abs()),
+            grace: running.children.grace(),
+            running: Some(running),
         })
     }
 
     /// The streams; `None` once [`Child::end`] has begun.
     pub(crate) fn streams(&mut self) -> Option<Streams<'_>> {
         let stdin = self.stdin.as_mut()?;
-        Some(Streams { stdin, stdout: &mut self.stdout, stderr: &mut self.stderr })
+        Some(Streams { stdin, stdout: &mut self.stdout, stderr: &mut self.stderr, share: &self.share })
     }
 
     /// Whether the process ends within `patience`. Its output is read and dropped meanwhile, so
     /// that it is not held up by a full pipe.
     pub(crate) async fn ends_within(&mut self, patience: Duration) -> bool {
-        let ended = timeout(patience, ended(self.leash.pid));
+        let ended = timeout(patience, ended(self.pid));
         // Not past a line that is too long: whoever floods to the end is killed in the end.
-        let discard =
-            async { while let Ok(Some(_)) | Err(FrameError::NotUtf8) = self.stdout.next().await {} };
+        let discard = async {
+            while let Ok(Some(_)) | Err(FrameError::NotUtf8) = self.stdout.next().await {
+                self.share.release();
+            }
+        };
         tokio::pin!(ended);
         tokio::select! {
             ended = &mut ended => ended.is_ok(),
@@ -104,26 +144,20 @@ impl Child {
         }
     }
 
-    /// Ends the process and everything in its group: closes its input, waits half of the grace,
-    /// sends SIGTERM, waits the other half, kills. Returns when it has been reaped.
+    /// Ends the process and everything that it started: closes its input, waits half of the grace,
+    /// sends SIGTERM, waits the other half, kills. Returns when it has been reaped, or was killed
+    /// and does not go. Dropped before, it leaves only the patience out.
     pub(crate) async fn end(mut self) -> Option<ExitStatus> {
-        let half = self.leash.children.grace() / 2;
+        let half = self.grace / 2;
         self.stdin = None;
         if !self.ends_within(half).await {
-            kill_group(self.leash.pid, Signal::TERM);
+            kill_group(self.pid, Signal::TERM);
             if !self.ends_within(half).await {
-                tracing::warn!("server[{}] ignores SIGTERM and is killed", self.leash.pid);
+                tracing::warn!("server[{}] ignores SIGTERM and is killed", self.pid);
             }
         }
-        // Also what the server itself left behind. Before it is reaped: until then its id, and so
-        // the group's, cannot belong to anybody else.
-        kill_group(self.leash.pid, Signal::KILL);
-        let status = timeout(KILL_WAIT, self.process.wait()).await.ok().and_then(Result::ok);
-        if status.is_none() {
-            tracing::error!("server[{}] was killed and has not gone", self.leash.pid);
-        }
-        self.leash.let_go();
-        status
+        let gone = self.running.take()?.kill()?;
+        timeout(2 * KILL_WAIT, gone).await.ok()?.ok()?
     }
 }
 
@@ -162,7 +196,13 @@ impl Lines for ChildLines {
         let mut slot = self.0.lock().await;
         let Some(streams) = slot.as_mut().and_then(Child::streams) else { return Ok(None) };
         tokio::select! {
-            line = streams.stdout.next() => line,
+            line = streams.stdout.next() => {
+                // What a call makes of a large line it holds until it has been answered.
+                if line.as_ref().is_ok_and(|line| line.as_ref().is_some_and(|line| line.len() <= SMALL_BYTES)) {
+                    streams.share.release();
+                }
+                line
+            }
             never = streams.stderr.drain() => match never {},
         }
     }

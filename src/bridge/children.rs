@@ -1,6 +1,6 @@
 //! Every server process of a bridge: how one is started, and who reaps what.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::io;
 use std::process::Stdio;
@@ -10,19 +10,27 @@ use std::time::Duration;
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, WaitOptions, kill_process_group, waitid, waitpid};
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 
-use super::child::Child;
+use super::budget::{Budget, Share};
+use super::child::{Child, Running};
+use super::mark::{Mark, processes};
 use super::settings::{Command, Settings};
+
+/// Where memory runs out, any server goes before the bridge: it is worth one client, the bridge all
+/// of them. The highest score there is; raising it needs no privilege.
+const OOM_SCORE_ADJ: &str = "1000";
 
 /// The processes that were started and not yet reaped.
 #[derive(Debug)]
 pub(crate) struct Children {
     command: Command,
     max_line: usize,
+    /// For what servers write.
+    outgoing: Budget,
     grace: Duration,
     reaps_orphans: bool,
     /// Held over every start and over every look for orphans, so that no look can take a process
     /// for an orphan between its start and its registration.
-    pids: Mutex<BTreeSet<i32>>,
+    pids: Mutex<BTreeMap<i32, Mark>>,
     /// Goes when the last owner of a process or a connection has gone, and so tells [`super::run`].
     _alive: mpsc::Sender<Infallible>,
 }
@@ -32,6 +40,7 @@ impl Children {
         Self {
             command: settings.command.clone(),
             max_line: settings.max_message,
+            outgoing: Budget::new(settings.max_buffered / 2, settings.max_message),
             grace: settings.stop_grace,
             reaps_orphans: settings.reaps_orphans,
             pids: Mutex::default(),
@@ -41,9 +50,12 @@ impl Children {
 
     /// Starts a server in a process group of its own.
     pub(crate) fn spawn(self: &Arc<Self>, slot: OwnedSemaphorePermit) -> io::Result<Child> {
+        let mark = Mark::new();
+        let (variable, value) = mark.variable();
         let mut command = tokio::process::Command::new(&self.command.program);
         command
             .args(&self.command.args)
+            .env(variable, value)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -52,9 +64,13 @@ impl Children {
         let process = command.spawn()?;
         let pid = process.id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?));
         let pid = pid.ok_or_else(|| io::Error::other("the process has no id"))?;
-        pids.insert(pid.as_raw_nonzero().get());
+        pids.insert(pid.as_raw_nonzero().get(), mark.clone());
         drop(pids);
-        Child::new(process, pid, self, slot)
+        let adjusted = std::fs::write(format!("/proc/{pid}/oom_score_adj"), OOM_SCORE_ADJ);
+        if let Err(error) = adjusted {
+            tracing::debug!("server[{pid}] is not made the first to go when memory is short: {error}");
+        }
+        Child::new(Running { process, pid, mark, children: Arc::clone(self), slot })
     }
 
     /// The longest line of a server, in bytes.
@@ -62,12 +78,17 @@ impl Children {
         self.max_line
     }
 
+    /// A share for what one server writes.
+    pub(crate) fn share(&self) -> Arc<Share> {
+        self.outgoing.share()
+    }
+
     /// See [`Settings::stop_grace`].
     pub(crate) fn grace(&self) -> Duration {
         self.grace
     }
 
-    /// A process was reaped by its owner.
+    /// A process was reaped by its owner, and what it left behind was killed.
     pub(crate) fn forget(&self, pid: Pid) {
         self.pids().remove(&pid.as_raw_nonzero().get());
         self.reap_orphans();
@@ -75,8 +96,11 @@ impl Children {
 
     /// Kills every process that has not ended: the last resort at the end of a bridge.
     pub(crate) fn kill_all(&self) {
-        for pid in self.pids().iter().filter_map(|&id| Pid::from_raw(id)) {
-            kill_group(pid, Signal::KILL);
+        for (&id, mark) in self.pids().iter() {
+            if let Some(pid) = Pid::from_raw(id) {
+                kill_group(pid, Signal::KILL);
+            }
+            mark.kill();
         }
     }
 
@@ -93,14 +117,14 @@ impl Children {
             return;
         }
         for pid in ended_children() {
-            if !ours.contains(&pid.as_raw_nonzero().get()) {
+            if !ours.contains_key(&pid.as_raw_nonzero().get()) {
                 // It has ended, and only this thread, under this lock, reaps it.
                 let _ = waitpid(Some(pid), WaitOptions::NOHANG);
             }
         }
     }
 
-    fn pids(&self) -> MutexGuard<'_, BTreeSet<i32>> {
+    fn pids(&self) -> MutexGuard<'_, BTreeMap<i32, Mark>> {
         // The set is valid after every statement: a panic elsewhere does not spoil it.
         self.pids.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -115,15 +139,11 @@ pub(crate) fn kill_group(leader: Pid, signal: Signal) {
 /// not tell whom it saw, hence `/proc`; without one, orphans are left to whoever started us.
 fn ended_children() -> Vec<Pid> {
     let us = rustix::process::getpid();
-    let Ok(entries) = std::fs::read_dir("/proc") else { return Vec::new() };
-    entries
-        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<i32>().ok())
-        .filter_map(|id| {
-            let stat = std::fs::read_to_string(format!("/proc/{id}/stat")).ok()?;
-            let (state, parent) = state_and_parent(&stat)?;
-            (state == "Z" && parent == us.as_raw_nonzero().get()).then(|| Pid::from_raw(id))?
-        })
-        .collect()
+    let has_ended = |pid: &Pid| {
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        state_and_parent(&stat) == Some(("Z", us.as_raw_nonzero().get()))
+    };
+    processes().filter(has_ended).collect()
 }
 
 /// The third and fourth fields of `/proc/PID/stat`; the second is the name, in brackets, and may
@@ -136,6 +156,26 @@ fn state_and_parent(stat: &str) -> Option<(&str, i32)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use tokio::sync::Semaphore;
+
+    fn children(program: &str, args: &[&str]) -> Arc<Children> {
+        let args = args.iter().map(|&arg| arg.to_owned()).collect();
+        let settings = Settings::new(Command { program: program.to_owned(), args });
+        Arc::new(Children::new(&settings, mpsc::channel(1).0))
+    }
+
+    #[tokio::test]
+    async fn a_server_whose_owner_is_dropped_is_killed_reaped_and_forgotten_before_its_slot_is_free() {
+        let (children, slots) = (children("/bin/sleep", &["600"]), Arc::new(Semaphore::new(1)));
+        let slot = Arc::clone(&slots).try_acquire_owned().expect("a slot");
+        let child = children.spawn(slot).expect("a server");
+        let pid = *children.pids().keys().next().expect("a process");
+        drop(child);
+        let free = tokio::time::timeout(Duration::from_secs(20), slots.acquire()).await;
+        drop(free.expect("in time").expect("open"));
+        assert!(children.pids().is_empty());
+        assert!(!std::path::Path::new(&format!("/proc/{pid}")).exists());
+    }
 
     #[test]
     fn a_process_name_cannot_pass_for_its_state() {

@@ -19,6 +19,14 @@ pub enum StartError {
     /// The server's program is not there.
     #[error("there is no program {0:?}")]
     NoProgram(String),
+    /// There would be no room for the longest message in each direction.
+    #[error("{max_buffered} bytes of messages are too few to hold: two of the longest take {least}")]
+    SmallBuffer {
+        /// What was asked for, in bytes.
+        max_buffered: usize,
+        /// Twice the longest message, in bytes.
+        least: usize,
+    },
     /// The runtime or its signal handlers cannot be set up.
     #[error("cannot start")]
     Runtime(#[source] std::io::Error),
@@ -27,7 +35,9 @@ pub enum StartError {
 impl Diagnostic for StartError {
     fn exit(&self) -> Exit {
         match self {
-            Self::BeyondLoopback(_) | Self::NoCommand | Self::NoProgram(_) => Exit::BadInput,
+            Self::BeyondLoopback(_) | Self::NoCommand | Self::NoProgram(_) | Self::SmallBuffer { .. } => {
+                Exit::BadInput
+            }
             Self::Listen(..) | Self::Runtime(_) => Exit::Failed,
         }
     }
@@ -47,6 +57,9 @@ impl Diagnostic for StartError {
             ),
             Self::NoProgram(_) => {
                 Some("give a path, or a name that is in PATH; in an image, the path inside it".to_owned())
+            }
+            Self::SmallBuffer { .. } => {
+                Some("give a higher --max-buffered, or a lower --max-message".to_owned())
             }
             Self::Runtime(_) => None,
         }

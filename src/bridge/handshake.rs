@@ -11,6 +11,7 @@ use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 
+use super::pieces::Pieces;
 use super::problem::{self, Problem};
 use super::serve::Bridge;
 use super::session;
@@ -50,10 +51,12 @@ pub(crate) async fn websocket(
     tokio::spawn(async move {
         match upgrade.await {
             Ok(upgraded) => {
-                let config = config(bridge.settings.max_message);
-                let io = TokioIo::new(upgraded);
+                let max_message = bridge.settings.max_message;
+                let share = bridge.incoming.share();
+                let io = Pieces::new(TokioIo::new(upgraded), READ_BYTES, max_message, Arc::clone(&share));
+                let config = config(max_message);
                 let socket = WebSocketStream::from_raw_socket(io, Role::Server, Some(config)).await;
-                session::run(socket, child, &peer, &bridge).await;
+                session::run(socket, &share, child, &peer, &bridge).await;
             }
             Err(_) => {
                 child.end().await;

@@ -68,6 +68,14 @@ pub(crate) fn full(max: usize) -> Problem {
         .header(header::RETRY_AFTER, "1")
 }
 
+/// Large messages take all the memory that they may.
+pub(crate) fn no_room(limit: std::time::Duration) -> Problem {
+    let detail = format!("large messages left no room for this one within {limit:?}");
+    Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail)
+        .hint("try again, or start the bridge with a higher --max-buffered")
+        .header(header::RETRY_AFTER, "1")
+}
+
 /// The bridge has been told to end.
 pub(crate) fn stopping() -> Problem {
     Problem::new(StatusCode::SERVICE_UNAVAILABLE, "the bridge is stopping").header(header::RETRY_AFTER, "5")

@@ -10,10 +10,12 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
+use hyper::body::Body as _;
 use serde_json::{Value, json};
 use tokio::sync::{Mutex, OwnedSemaphorePermit, oneshot};
 use tokio::time::{Instant, timeout, timeout_at};
 
+use super::budget::SMALL_BYTES;
 use super::child::{Child, ChildLines};
 use super::problem::{self, Problem};
 use super::serve::Bridge;
@@ -35,6 +37,8 @@ pub(crate) async fn call(State(bridge): State<Arc<Bridge>>, request: Request) ->
 }
 
 async fn answer(bridge: &Arc<Bridge>, request: Request) -> Result<Value, Problem> {
+    // Held until the answer is there: the call makes copies of it.
+    let _room = room(bridge, request.body().size_hint().upper()).await?;
     let wanted = read(bridge, request).await?;
     if bridge.is_stopping() {
         return Err(problem::stopping());
@@ -171,6 +175,16 @@ fn failed(error: &CallError, limit: Duration) -> Problem {
     Problem::new(StatusCode::BAD_GATEWAY, detail).hint("the server's own words are in the bridge's log")
 }
 
+/// Waits for room for a body that is large or does not say its length.
+async fn room(bridge: &Bridge, length: Option<u64>) -> Result<Option<OwnedSemaphorePermit>, Problem> {
+    if length.is_some_and(|length| length <= SMALL_BYTES as u64) {
+        return Ok(None);
+    }
+    let limit = bridge.settings.call_timeout;
+    let room = timeout(limit, bridge.incoming.room()).await;
+    room.map_err(|_| problem::no_room(limit))
+}
+
 async fn read(bridge: &Bridge, request: Request) -> Result<BareRequest, Problem> {
     if !is_json(request.headers()) {
         // A page may post any other type without asking first.
@@ -207,8 +221,10 @@ fn understand(body: &[u8]) -> Result<BareRequest, Problem> {
         return Err(Problem::new(StatusCode::NOT_IMPLEMENTED, "this path does not speak JSON-RPC over HTTP")
             .hint(format!("speak JSON-RPC over the WebSocket at /ws, or {SHAPE}")));
     }
-    let mut wanted: BareRequest =
-        serde_json::from_value(body).map_err(|error| wrong(&format!("the body is no request: {error}")))?;
+    if !body.is_object() {
+        return Err(wrong("the body is not a JSON object"));
+    }
+    let mut wanted = BareRequest::read(body).ok_or_else(|| wrong("the method is missing or no text"))?;
     if wanted.method.is_empty() {
         return Err(wrong("the method is empty"));
     }
@@ -238,6 +254,7 @@ mod tests {
         for (body, status) in [
             ("", 400),
             ("[]", 400),
+            (r#"["a",{}]"#, 400),
             ("{}", 400),
             (r#"{"method":1}"#, 400),
             (r#"{"method":""}"#, 400),

@@ -19,15 +19,17 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::time::{sleep, timeout};
 
+use super::budget::Budget;
 use super::children::Children;
 use super::guard::{self, Guests};
+use super::lobby::{Guest, Lobby};
 use super::problem::Problem;
 use super::settings::Settings;
 use super::socket::{Peer, Socket};
 use super::{handshake, health, rest};
 
-/// Sockets besides one for each server process: health checks, refusals, idle HTTP connections.
-/// More wait in the kernel's queue.
+/// Sockets besides one for each server process: health checks, refusals, idle HTTP connections. With
+/// all in use, the longest idle one goes; with none of them idle, more wait in the kernel's queue.
 const SPARE_SOCKETS: usize = 64;
 /// The longest head of a request, in bytes.
 const HEAD_BYTES: usize = 32 * 1024;
@@ -44,6 +46,8 @@ pub(crate) struct Bridge {
     pub(crate) children: Arc<Children>,
     /// One permit for each server process that may run.
     pub(crate) slots: Arc<Semaphore>,
+    /// For what clients send.
+    pub(crate) incoming: Budget,
     stopping: watch::Receiver<bool>,
 }
 
@@ -66,19 +70,20 @@ impl Bridge {
 pub async fn run(listeners: Vec<TcpListener>, settings: Settings, shutdown: impl Future<Output = ()>) {
     let (stop, stopping) = watch::channel(false);
     let (alive, mut ended) = mpsc::channel::<Infallible>(1);
-    let sockets = Arc::new(Semaphore::new(settings.max_connections.saturating_add(SPARE_SOCKETS)));
+    let lobby = Arc::new(Lobby::new(settings.max_connections.saturating_add(SPARE_SOCKETS)));
     let grace = settings.stop_grace;
     let bridge = Arc::new(Bridge {
         guests: Guests::new(&settings.allowed_hosts, &settings.allowed_origins),
         children: Arc::new(Children::new(&settings, alive)),
         slots: Arc::new(Semaphore::new(settings.max_connections)),
+        incoming: Budget::new(settings.max_buffered / 2, settings.max_message),
         settings,
         stopping,
     });
     let router = router(&bridge);
     for listener in listeners {
         let (router, bridge) = (router.clone(), Arc::clone(&bridge));
-        tokio::spawn(accept(listener, Arc::clone(&sockets), router, bridge));
+        tokio::spawn(accept(listener, Arc::clone(&lobby), router, bridge));
     }
     tokio::select! {
         () = shutdown => {}
@@ -116,16 +121,16 @@ fn router(bridge: &Arc<Bridge>) -> Router {
         .with_state(Arc::clone(bridge))
 }
 
-async fn accept(listener: TcpListener, sockets: Arc<Semaphore>, router: Router, bridge: Arc<Bridge>) {
+async fn accept(listener: TcpListener, lobby: Arc<Lobby>, router: Router, bridge: Arc<Bridge>) {
     let connections = async {
         loop {
-            let Ok(slot) = Arc::clone(&sockets).acquire_owned().await else { return };
             match listener.accept().await {
                 Ok((tcp, _)) => {
+                    let Some(slot) = lobby.room().await else { return };
                     // A connection that has gone already fails here, and fails again when used.
                     let _ = tcp.set_nodelay(true);
-                    let peer = Peer::new(tcp, slot);
-                    tokio::spawn(serve(peer, router.clone(), Arc::clone(&bridge)));
+                    let (peer, guest) = (Peer::new(tcp, slot), Guest::new(&lobby));
+                    tokio::spawn(serve(peer, guest, router.clone(), Arc::clone(&bridge)));
                 }
                 Err(error) => {
                     tracing::warn!("cannot accept a connection: {error}");
@@ -140,13 +145,23 @@ async fn accept(listener: TcpListener, sockets: Arc<Semaphore>, router: Router, 
     }
 }
 
-async fn serve(peer: Arc<Peer>, router: Router, bridge: Arc<Bridge>) {
+async fn serve(peer: Arc<Peer>, guest: Arc<Guest>, router: Router, bridge: Arc<Bridge>) {
     let waits = bridge.settings.waits;
     let socket = TokioIo::new(Socket::new(Arc::clone(&peer), waits.write));
     let router = TowerToHyperService::new(router);
+    let asking = Arc::clone(&guest);
     let service = service_fn(move |mut request: Request<Incoming>| {
+        let guest = Arc::clone(&asking);
+        guest.asks();
         request.extensions_mut().insert(Arc::clone(&peer));
-        router.call(request)
+        let answer = router.call(request);
+        async move {
+            let answer = answer.await;
+            if answer.as_ref().is_ok_and(|answer| answer.status() != StatusCode::SWITCHING_PROTOCOLS) {
+                guest.waits();
+            }
+            answer
+        }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -157,12 +172,17 @@ async fn serve(peer: Arc<Peer>, router: Router, bridge: Arc<Bridge>) {
     tokio::pin!(connection);
     // That a client leaves or talks nonsense is its own affair.
     tokio::select! {
-        _ = &mut connection => {}
-        () = bridge.stopped() => {
-            connection.as_mut().graceful_shutdown();
-            let _ = timeout(bridge.settings.stop_grace, connection).await;
+        _ = &mut connection => return,
+        () = bridge.stopped() => {}
+        () = guest.shown_out() => {
+            tracing::debug!("closing an idle connection to make room");
+            if !guest.has_asked() {
+                return;
+            }
         }
     }
+    connection.as_mut().graceful_shutdown();
+    let _ = timeout(bridge.settings.stop_grace, connection).await;
 }
 
 /// Reaps orphans as they end, where that falls to us.

@@ -15,15 +15,19 @@ use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep, timeout};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::error::CapacityError;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
-use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
+use tokio_tungstenite::tungstenite::protocol::frame::Frame;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::{CloseCode, Data, OpCode};
 use tokio_tungstenite::tungstenite::{Error, Message};
 
+use super::budget::{Metered, Share};
 use super::child::Child;
+use super::pieces::{PIECE_BYTES, Pieces};
 use super::serve::Bridge;
 use super::socket::Peer;
 use crate::mcp::{FrameError, LineReader};
 
-type Socket = WebSocketStream<TokioIo<Upgraded>>;
+/// A client's WebSocket.
+pub(crate) type Socket = WebSocketStream<Pieces<TokioIo<Upgraded>>>;
 
 /// How long a client may take to say goodbye back.
 const GOODBYE: Duration = Duration::from_secs(1);
@@ -61,8 +65,16 @@ enum End {
 }
 
 /// Connects the two until one of them ends, then ends both.
-pub(crate) async fn run(mut socket: Socket, mut child: Child, peer: &Peer, bridge: &Arc<Bridge>) {
-    let end = talk(&mut socket, &mut child, peer, bridge).await;
+/// `share` is what the client's messages hold.
+pub(crate) async fn run(
+    mut socket: Socket,
+    share: &Share,
+    mut child: Child,
+    peer: &Peer,
+    bridge: &Arc<Bridge>,
+) {
+    let end = talk(&mut socket, share, &mut child, peer, bridge).await;
+    share.release();
     let exited = matches!(end, End::Ended) && child.ends_within(LAST_WORDS).await;
     if exited {
         let status = child.end().await;
@@ -79,14 +91,20 @@ pub(crate) async fn run(mut socket: Socket, mut child: Child, peer: &Peer, bridg
     tokio::join!(say_goodbye(socket, code, &reason), child.end());
 }
 
-async fn talk(socket: &mut Socket, child: &mut Child, peer: &Peer, bridge: &Arc<Bridge>) -> End {
+async fn talk(
+    socket: &mut Socket,
+    share: &Share,
+    child: &mut Child,
+    peer: &Peer,
+    bridge: &Arc<Bridge>,
+) -> End {
     let Some(streams) = child.streams() else { return End::Ended };
     let (sink, stream) = socket.split();
-    let ear = Ear::new(peer);
+    let ear = Ear::new(peer, share);
     let grace = bridge.settings.stop_grace;
     tokio::select! {
         end = from_client(stream, streams.stdin, &ear) => end,
-        end = from_server(streams.stdout, sink, &ear, bridge.settings.waits.ping) => end,
+        end = from_server(streams.stdout, streams.share, sink, &ear, bridge.settings.waits.ping) => end,
         never = streams.stderr.drain() => match never {},
         // What it sent before it left is still passed on, for as long as a server may take to end.
         () = async { peer.has_left().await; sleep(grace).await } => End::Left,
@@ -121,6 +139,7 @@ async fn from_client(
             sleep(LAST_WORDS).await;
             return End::Deaf;
         }
+        ear.share.release();
     }
 }
 
@@ -129,7 +148,8 @@ async fn write_line(stdin: &mut ChildStdin, line: Bytes) -> io::Result<()> {
 }
 
 async fn from_server(
-    stdout: &mut LineReader<ChildStdout>,
+    stdout: &mut LineReader<Metered<ChildStdout>>,
+    share: &Share,
     mut sink: impl Sink<Message, Error = Error> + Unpin,
     ear: &Ear<'_>,
     every: Duration,
@@ -137,9 +157,13 @@ async fn from_server(
     let mut ping = interval_at(Instant::now() + every, every);
     ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
-        let message = tokio::select! {
+        let sent = tokio::select! {
             line = stdout.next() => match line {
-                Ok(Some(line)) => Message::text(line),
+                Ok(Some(line)) => {
+                    let sent = send_line(&mut sink, line).await;
+                    share.release();
+                    sent
+                }
                 Ok(None) | Err(FrameError::Io(_)) => return End::Ended,
                 Err(error) => return End::Unreadable(error),
             },
@@ -147,12 +171,31 @@ async fn from_server(
                 if ear.silence() > 2 * every {
                     return End::Silent(2 * every);
                 }
-                Message::Ping(Bytes::new())
+                sink.send(Message::Ping(Bytes::new())).await
             }
         };
-        if sink.send(message).await.is_err() {
+        if sent.is_err() {
             return End::Left;
         }
+    }
+}
+
+/// Sends a line as one message: a large one in fragments, because the codec copies a frame and keeps
+/// the room that it took.
+async fn send_line(
+    sink: &mut (impl Sink<Message, Error = Error> + Unpin),
+    line: String,
+) -> Result<(), Error> {
+    let mut rest = Bytes::from(line);
+    let mut kind = Data::Text;
+    loop {
+        let piece = rest.split_to(rest.len().min(PIECE_BYTES));
+        let frame = Frame::message(piece, OpCode::Data(kind), rest.is_empty());
+        sink.send(Message::Frame(frame)).await?;
+        if rest.is_empty() {
+            return Ok(());
+        }
+        kind = Data::Continue;
     }
 }
 
@@ -223,6 +266,8 @@ async fn say_goodbye(mut socket: Socket, code: CloseCode, reason: &str) {
 #[derive(Debug)]
 struct Ear<'a> {
     peer: &'a Peer,
+    /// What the client's message under way holds; while it waits for room, nobody listens either.
+    share: &'a Share,
     start: Instant,
     /// Since when, in milliseconds after `start`; [`AWAY`] while not listening.
     since: AtomicU64,
@@ -231,8 +276,8 @@ struct Ear<'a> {
 const AWAY: u64 = u64::MAX;
 
 impl<'a> Ear<'a> {
-    fn new(peer: &'a Peer) -> Self {
-        Self { peer, start: Instant::now(), since: AtomicU64::new(AWAY) }
+    fn new(peer: &'a Peer, share: &'a Share) -> Self {
+        Self { peer, share, start: Instant::now(), since: AtomicU64::new(AWAY) }
     }
 
     fn listen(&self) {
@@ -248,6 +293,11 @@ impl<'a> Ear<'a> {
     fn silence(&self) -> Duration {
         match self.since.load(Ordering::Relaxed) {
             AWAY => Duration::ZERO,
+            _ if self.share.is_waiting() => {
+                // Once there is room, it has its time anew.
+                self.listen();
+                Duration::ZERO
+            }
             since => {
                 let listening = self.start.elapsed().saturating_sub(Duration::from_millis(since));
                 listening.min(self.peer.silence())

@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+/// What large messages may take of memory where nothing is said, in bytes.
+pub(crate) const MAX_BUFFERED: usize = 256 * 1024 * 1024;
+
 /// The server that is started for a client.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Command {
@@ -20,6 +23,9 @@ pub struct Settings {
     pub max_connections: usize,
     /// The longest message, in bytes, in either direction; also the longest body.
     pub max_message: usize,
+    /// The most bytes of large messages (over 64 KiB) that are held at once, half of them in each
+    /// direction; more wait. Each counts as the longest that is allowed.
+    pub max_buffered: usize,
     /// How long a REST call may take, the server's start included.
     pub call_timeout: Duration,
     /// How long a server may take to end before it is killed: half of it after its input was
@@ -69,6 +75,7 @@ impl Settings {
             command,
             max_connections: 64,
             max_message: 16 * 1024 * 1024,
+            max_buffered: MAX_BUFFERED,
             call_timeout: Duration::from_mins(2),
             stop_grace: Duration::from_secs(5),
             allowed_origins: Vec::new(),

@@ -32,13 +32,22 @@ impl fmt::Display for Dialect {
 }
 
 /// A request in the bare dialect.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct BareRequest {
     /// The tool's name.
     pub method: String,
     /// The tool's arguments; absent means none.
-    #[serde(default)]
     pub params: Value,
+}
+
+impl BareRequest {
+    /// Reads a request. Nothing but an object is one, and whatever else it holds is passed over.
+    #[must_use]
+    pub fn read(message: Value) -> Option<Self> {
+        let Value::Object(mut members) = message else { return None };
+        let Some(Value::String(method)) = members.remove("method") else { return None };
+        Some(Self { method, params: members.remove("params").unwrap_or_default() })
+    }
 }
 
 /// Whether a message is a request in the bare dialect: an object with a `method` and no `jsonrpc`.
@@ -98,6 +107,21 @@ impl Incoming {
 mod tests {
     use super::*;
     use serde_json::json;
+
+    #[test]
+    fn a_bare_request_is_an_object_and_nothing_else() {
+        let wanted = |method: &str, params| Some(BareRequest { method: method.into(), params });
+        for (message, expected) in [
+            (json!({"method": "a", "params": {"n": 1}, "more": 1}), wanted("a", json!({"n": 1}))),
+            (json!({"method": "a"}), wanted("a", Value::Null)),
+            (json!(["a", {"n": 1}]), None),
+            (json!(["a"]), None),
+            (json!({"method": 1}), None),
+            (json!("a"), None),
+        ] {
+            assert_eq!(BareRequest::read(message.clone()), expected, "{message}");
+        }
+    }
 
     #[test]
     fn lines_are_told_apart() {

@@ -127,8 +127,8 @@ fn classify(line: &str) -> Line {
         return Line::Wrong(rpc_error(&Value::Null, INVALID_REQUEST, &"a message is a JSON object"));
     }
     if is_bare_request(&message) {
-        let wrong = |_| Line::Wrong(error_value("invalid_request", "this request cannot be read"));
-        return serde_json::from_value(message).map_or_else(wrong, Line::Bare);
+        let wrong = || Line::Wrong(error_value("invalid_request", "this request cannot be read"));
+        return BareRequest::read(message).map_or_else(wrong, Line::Bare);
     }
     if message.get("jsonrpc").is_none() {
         let why = "a request needs a `method`, a text, and for MCP `jsonrpc` too";

@@ -8,9 +8,9 @@ use std::io;
 use std::sync::Arc;
 
 use rmcp::model::{
-    CallToolRequestParams, CallToolResponse, CallToolResult, ClientJsonRpcMessage, CustomRequest,
-    CustomResult, ErrorCode, ErrorData, Implementation, JsonRpcMessage, ListToolsResult,
-    PaginatedRequestParams, RequestId, ServerCapabilities, ServerConfig,
+    CallToolRequestParams, CallToolResponse, CallToolResult, ClientJsonRpcMessage, ClientRequest,
+    CustomRequest, CustomResult, ErrorCode, ErrorData, GetMeta, Implementation, JsonRpcMessage,
+    ListToolsResult, PaginatedRequestParams, PingRequestMethod, RequestId, ServerCapabilities, ServerConfig,
 };
 use rmcp::service::{RequestContext, RoleServer, RxJsonRpcMessage, ServerInitializeError, TxJsonRpcMessage};
 use rmcp::transport::Transport;
@@ -85,7 +85,14 @@ impl Transport<RoleServer> for Pipe {
     }
 
     async fn receive(&mut self) -> Option<RxJsonRpcMessage<RoleServer>> {
-        self.incoming.lock().await.recv().await
+        loop {
+            let message = self.incoming.lock().await.recv().await?;
+            let Some(id) = modern_ping(&message) else { return Some(message) };
+            // Before a session rmcp answers every ping with a result; stateless MCP has none.
+            let unknown = ErrorData::method_not_found::<PingRequestMethod>();
+            // Only a stdout that is gone fails it, which ends the program elsewhere.
+            let _ = self.send(JsonRpcMessage::error(unknown, Some(id))).await;
+        }
     }
 
     async fn close(&mut self) -> io::Result<()> {
@@ -99,6 +106,14 @@ fn answered_id(message: &TxJsonRpcMessage<RoleServer>) -> Option<&RequestId> {
         JsonRpcMessage::Error(error) => error.id.as_ref(),
         JsonRpcMessage::Request(_) | JsonRpcMessage::Notification(_) => None,
     }
+}
+
+/// The id of a ping that names the stateless revision.
+fn modern_ping(message: &RxJsonRpcMessage<RoleServer>) -> Option<RequestId> {
+    let JsonRpcMessage::Request(request) = message else { return None };
+    let version = request.request.get_meta().protocol_version()?;
+    let is_ping = matches!(request.request, ClientRequest::PingRequest(_));
+    (is_ping && !version.has_initialize()).then(|| request.id.clone())
 }
 
 #[derive(Clone)]

@@ -2,6 +2,7 @@
 
 mod guests;
 mod leaving;
+mod memory;
 mod program;
 mod rest;
 mod websocket;

@@ -90,6 +90,25 @@ async fn what_a_server_started_goes_with_it() {
 }
 
 #[tokio::test]
+async fn what_left_the_servers_process_group_goes_with_it_too_and_nobody_elses_does() {
+    // A daemon with a child of its own.
+    let bridge = Bridge::of_script("setsid sh -c 'echo $$; sleep 600 & wait' & exec cat").await;
+    let (mut one, mut two) = (bridge.client().await, bridge.client().await);
+    let (left, kept) = (pid(&mut one).await, pid(&mut two).await);
+    let child_of = |pid: u32| {
+        let children = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children"));
+        children.unwrap_or_default().trim().parse::<u32>().ok()
+    };
+    until("both daemons have a child", || child_of(left).and(child_of(kept)).is_some()).await;
+    let (grandchild, kept_grandchild) = (child_of(left).expect("seen"), child_of(kept).expect("seen"));
+    drop(one);
+    until("the daemon and its child have ended", || !lives(left) && !lives(grandchild)).await;
+    assert!(lives(kept) && lives(kept_grandchild), "the other client's live on");
+    bridge.finish().await;
+    assert!(!lives(kept) && !lives(kept_grandchild), "nothing outlives the bridge");
+}
+
+#[tokio::test]
 async fn a_client_that_leaves_while_the_server_reads_nothing_is_noticed() {
     let mut settings = of_script("echo $$; exec sleep 600");
     // The client's goodbye waits behind what nobody reads; a ping to a client that is not there any
@@ -222,23 +241,50 @@ async fn a_body_that_never_comes_is_refused() {
 }
 
 #[tokio::test]
-async fn idle_sockets_past_the_ceiling_wait_until_one_has_gone() {
-    let mut settings = of_script("cat");
-    settings.max_connections = 1;
+async fn idle_connections_keep_nobody_out_the_longest_idle_one_goes() {
+    let mut settings = of_script("exec cat");
+    settings.max_connections = 8;
+    // Only making room can let anybody in while this test waits.
+    settings.waits.head = 10 * super::PATIENCE;
     let bridge = Bridge::start(settings).await;
-    let mut idle = Vec::new();
-    for _ in 0..65 {
-        idle.push(TcpStream::connect(bridge.addr).await.expect("a way"));
-    }
-    let host = bridge.addr.to_string();
-    let ask = async |deadline| {
-        let limits = Limits { deadline, body: 1024 };
-        http::get(bridge.addr, "/healthz", &host, limits).await
+    let (addr, host) = (bridge.addr, bridge.addr.to_string());
+    let health = async || {
+        let limits = Limits { deadline: super::PATIENCE, body: 1024 };
+        http::get(addr, "/healthz", &host, limits).await.expect("an answer").status
     };
-    assert!(ask(Duration::from_millis(200)).await.is_err(), "it waits in the queue");
-    idle.pop();
-    assert_eq!(ask(super::PATIENCE).await.expect("an answer").status, 200);
-    drop(idle);
+    // Whoever is being served stays: a WebSocket, and a call whose body is still to come.
+    let mut client = bridge.client().await;
+    let mut calling = TcpStream::connect(addr).await.expect("a way");
+    let call = "POST /mcp HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n";
+    calling.write_all(call.as_bytes()).await.expect("room");
+    assert_eq!(health().await, 200);
+    // Half a head is none, and one that has asked before owes its next request.
+    let mut idle = Vec::new();
+    for number in 0..300 {
+        let way = tokio::time::timeout(super::PATIENCE, TcpStream::connect(addr)).await;
+        let mut tcp = way.expect("in time").expect("a way");
+        if number % 3 == 1 {
+            tcp.write_all(b"GET /healthz HTTP/1.1\r\nHost: loc").await.expect("room");
+        }
+        if number % 3 == 2 {
+            tcp.write_all(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n").await.expect("room");
+        }
+        idle.push(tcp);
+    }
+    assert_eq!(health().await, 200);
+    let mut oldest = Vec::new();
+    let ended = tokio::time::timeout(super::PATIENCE, idle[0].read_to_end(&mut oldest)).await;
+    assert!(ended.is_ok() && oldest.is_empty(), "the oldest one is closed");
+    let mut byte = [0];
+    let newest = idle[297].try_read(&mut byte).map_err(|error| error.kind());
+    assert_eq!(newest, Err(std::io::ErrorKind::WouldBlock), "the newest one is not");
+    client.send(Message::text("still here")).await.expect("an open connection");
+    assert_eq!(hear(&mut client).await, "still here");
+    calling.write_all(b"{}").await.expect("an open connection");
+    let mut answer = [0; 12];
+    calling.read_exact(&mut answer).await.expect("an answer");
+    assert_eq!(&answer, b"HTTP/1.1 400");
+    drop((idle, client));
     bridge.finish().await;
 }
 

@@ -158,6 +158,18 @@ async fn orphans_of_a_server_are_reaped_while_it_runs() {
 }
 
 #[tokio::test]
+async fn what_a_server_left_behind_is_killed_and_reaped_when_its_client_leaves() {
+    let script = "setsid sh -c 'echo $$; exec sleep 600' & exec cat";
+    let args = ["--listen", "127.0.0.1:0", "--", "sh", "-c", script];
+    let serving = serve(program().args(args), 1).await;
+    let mut client = client(serving.addrs[0]).await;
+    let left = pid(&mut client).await;
+    drop(client);
+    gone(left).await;
+    assert_eq!(end(serving, Signal::TERM).await, Some(0));
+}
+
+#[tokio::test]
 async fn the_python_invocation_runs_the_server_of_the_environment() {
     let mut command = program();
     command.env("MCP_BRIDGE_COMMAND", r#"["sh","-c","echo from the image; exec cat"]"#);

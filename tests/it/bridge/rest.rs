@@ -84,10 +84,17 @@ async fn a_body_that_is_no_request_is_told_what_it_must_be() {
     settings.max_message = 1024;
     let bridge = Bridge::start(settings).await;
     let long = json!({"method": "echo", "params": {"x": "x".repeat(1024)}}).to_string();
-    for (body, status) in [("{}", 400), (r#"{"jsonrpc":"2.0","method":"ping"}"#, 501), (long.as_str(), 413)] {
+    for (body, status) in [
+        ("{}", 400),
+        (r#"["status",{}]"#, 400),
+        (r#"{"method":7}"#, 400),
+        (r#"{"jsonrpc":"2.0","method":"ping"}"#, 501),
+        (long.as_str(), 413),
+    ] {
         let answer = post(&bridge, body).await;
         assert_eq!(answer.status, status, "{body}");
-        assert!(String::from_utf8_lossy(&answer.body).contains("hint"), "{body}");
+        let words = String::from_utf8_lossy(&answer.body);
+        assert!(words.contains("hint") && !words.contains("BareRequest"), "{words}");
     }
     bridge.finish().await;
 }

@@ -74,6 +74,33 @@ async fn a_client_of_2026_discovers_and_calls_without_a_handshake() {
     assert_eq!(bald["error"]["code"], -32602, "{bald}");
 }
 
+/// Before a session, inside a stateless one, and inside one with a handshake.
+#[tokio::test]
+async fn a_ping_of_2026_is_unknown_wherever_it_comes_and_every_result_of_2026_has_its_type() {
+    let ping = |id: i64| request(json!(id), "ping", json!({"_meta": meta()}));
+    let mut stateless = Server::start(&[]);
+    let first = stateless.ask(ping(1)).await;
+    assert_eq!((&first["error"]["code"], &first["id"]), (&json!(-32601), &json!(1)), "{first}");
+    let call = json!({"name": "get_orchestrator_status", "arguments": {}, "_meta": meta()});
+    for (method, params) in [
+        ("server/discover", json!({"_meta": meta()})),
+        ("tools/list", json!({"_meta": meta()})),
+        ("tools/call", call),
+    ] {
+        let answer = stateless.ask(request(json!(2), method, params)).await;
+        assert_eq!(answer["result"]["resultType"], "complete", "{method}: {answer}");
+        assert_eq!(stateless.ask(ping(3)).await["error"]["code"], -32601, "after {method}");
+    }
+    let mut shaken = Server::start(&[]);
+    assert_eq!(shaken.ask(request(json!(0), "ping", json!({}))).await["result"], json!({}));
+    shaken.initialize().await;
+    assert_eq!(shaken.ask(ping(1)).await["error"]["code"], -32601);
+    for server in [stateless, shaken] {
+        let end = server.finish().await;
+        assert_eq!((end.status.code(), end.rest, end.stderr), (Some(0), vec![], String::new()));
+    }
+}
+
 #[tokio::test]
 async fn the_guides_line_is_answered_by_one_line() {
     let mut server = Server::start_with(&["python", "-m", "src.mcp_server"], &[]);

@@ -1,0 +1,57 @@
+//! What tells a server's processes from all others: a variable that each of them inherits.
+//!
+//! A process group does not hold what leaves it (`setsid`, a daemon), and what is left behind no
+//! longer descends from the server. The mark stays, unless a process clears or overwrites its
+//! environment or may not be looked into.
+
+use std::hash::{BuildHasher, Hasher, RandomState};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+/// The variable. Its value means nothing to the server.
+const VARIABLE: &str = "MCP_BRIDGE_SERVER_MARK";
+
+/// The mark of one server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Mark(String);
+
+impl Mark {
+    /// A mark that no other process has, not even another bridge's server.
+    pub(crate) fn new() -> Self {
+        // Keyed anew from the system's randomness for each process, and differently each time.
+        let half = || RandomState::new().build_hasher().finish();
+        Self(format!("{:016x}{:016x}", half(), half()))
+    }
+
+    /// The variable for the server's environment, and its value.
+    pub(crate) fn variable(&self) -> (&'static str, &str) {
+        (VARIABLE, &self.0)
+    }
+
+    /// Kills every process that carries the mark. Whether there was one: it may take a moment to
+    /// go, or have started another just before.
+    pub(crate) fn kill(&self) -> bool {
+        let mut found = false;
+        for pid in processes().filter(|&pid| self.is_on(pid)) {
+            found = true;
+            // One that has gone meanwhile is no error.
+            let _ = kill_process(pid, Signal::KILL);
+        }
+        found
+    }
+
+    /// A process that has ended, or is another user's, carries nothing.
+    fn is_on(&self, pid: Pid) -> bool {
+        let environment = std::fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+        environment.split(|&byte| byte == 0).any(|variable| {
+            variable.strip_prefix(VARIABLE.as_bytes()).and_then(|rest| rest.strip_prefix(b"="))
+                == Some(self.0.as_bytes())
+        })
+    }
+}
+
+/// Every process that can be seen; none where there is no `/proc`.
+pub(crate) fn processes() -> impl Iterator<Item = Pid> {
+    let entries = std::fs::read_dir("/proc").into_iter().flatten();
+    entries.filter_map(|entry| Pid::from_raw(entry.ok()?.file_name().to_str()?.parse().ok()?))
+}
