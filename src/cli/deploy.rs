@@ -117,7 +117,8 @@ impl Deployment {
     async fn carry_out(&mut self, session: &Session<'_>, steps: Vec<Step>) -> Result<(), Failure> {
         let plan = Plan { steps, ..Plan::default() };
         let architecture = &self.observed.machine.architecture;
-        execute(&plan, &session.docker, &session.programs, architecture, session.reporter()).await?;
+        let (docker, programs) = (&session.docker, &session.programs);
+        execute(&plan, docker, programs, architecture, session.reporter(), async |_| Ok(())).await?;
         let mut made: BTreeMap<ImageRef, ImageFacts> = BTreeMap::new();
         for step in &plan.steps {
             if let Op::Build(crate::plan::ImageBuild { image, .. }) | Op::Pull(image) = &step.op

@@ -17,7 +17,8 @@ pub(super) async fn run(global: &Global, volumes: bool, dry_run: bool) -> Result
         global.reporter.json(&plan_json(&plan));
         return Ok(Exit::Done);
     }
-    execute(&plan, &session.docker, &session.programs, &observed.machine.architecture, &global.reporter)
+    let architecture = &observed.machine.architecture;
+    execute(&plan, &session.docker, &session.programs, architecture, &global.reporter, async |_| Ok(()))
         .await?;
     for note in &plan.notes {
         global.reporter.note(note);

@@ -44,11 +44,17 @@ pub(super) async fn run(global: &Global, profile: Profile, dry_run: bool) -> Res
         global.reporter.note(note);
     }
     let architecture = &deployment.observed.machine.architecture;
-    execute(&plan, &session.docker, &session.programs, architecture, &global.reporter).await?;
     let reach = Reach::of(&deployment.observed.machine);
+    let ready = async |name: &str| {
+        let Some(container) = desired.containers.iter().find(|container| container.name == name) else {
+            return Ok(());
+        };
+        let just_now = plan.steps.iter().any(|step| step.op == Op::Start(name.to_owned()));
+        await_ready(&session.docker, container, reach, just_now).await
+    };
+    execute(&plan, &session.docker, &session.programs, architecture, &global.reporter, ready).await?;
     for container in &desired.containers {
-        let just_now = plan.steps.iter().any(|step| step.op == Op::Start(container.name.clone()));
-        await_ready(&session.docker, container, reach, just_now).await?;
+        ready(&container.name).await?;
     }
     let changed = images > 0 || !plan.is_empty();
     // What was not changed may still be wrong: nobody knows how the last run ended.

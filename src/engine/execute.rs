@@ -8,17 +8,20 @@ use super::error::EngineError;
 use super::folder;
 use super::programs::Programs;
 use crate::config::Protection;
+use crate::diagnostic::Failure;
 use crate::plan::{Event, Events, Op, Plan};
 
 /// Carries out `plan`. The first step that fails ends it; a rerun continues from there, since the
-/// next plan starts from what is. Warnings of the engine's become notes.
+/// next plan starts from what is. Warnings of the engine's become notes. `ready` waits until the
+/// container of that name answers: how one is asked is not the engine's to know.
 pub async fn execute(
     plan: &Plan,
     docker: &Docker,
     programs: &Programs,
     architecture: &str,
     events: &dyn Events,
-) -> Result<(), EngineError> {
+    ready: impl AsyncFn(&str) -> Result<(), Failure>,
+) -> Result<(), Failure> {
     for step in &plan.steps {
         let what = step.op.to_string();
         events.on(Event::Began { what: what.clone(), cause: step.cause.clone() });
@@ -34,13 +37,14 @@ pub async fn execute(
                 if let Some(warning) = warnings.iter().find(|text| refuses(text, &plan.accept_unenforced)) {
                     docker.remove(&container.name, true).await?;
                     let (name, warning) = (container.name.clone(), warning.clone());
-                    return Err(EngineError::Unenforced { name, warning });
+                    return Err(EngineError::Unenforced { name, warning }.into());
                 }
                 for warning in warnings {
                     events.on(Event::Note(format!("{}: {warning}", container.name)));
                 }
             }
             Op::Start(name) => docker.start(name).await?,
+            Op::AwaitReady(name) => ready(name).await?,
             Op::Stop(name) => docker.stop(name).await?,
             Op::Remove(name) => docker.remove(name, false).await?,
             Op::RemoveNetwork(name) => docker.remove_network(name).await?,

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::compare::{Mismatch, compare};
-use super::container::Container;
+use super::container::{Container, Service};
 use super::desired::Desired;
 use super::hash::config_hash;
 use super::observed::{ImageFacts, LiveContainer, Observed, OwnedObject};
@@ -56,7 +56,8 @@ pub fn steps(desired: &Desired, stack: &Stack, observed: &Observed) -> Result<Pl
         }
         problems.extend(taken_ports(container, &mut unusable, observed));
         kept.insert(container.service.name());
-        container_steps(container, observed, &mut steps);
+        let first = needed_first(container, desired);
+        container_steps(container, first, observed, &mut steps);
     }
     PlanError::check(problems)?;
     let mut notes = desired.notes.clone();
@@ -136,7 +137,6 @@ fn taken_ports(container: &Container, unusable: &mut BTreeSet<u16>, observed: &O
 /// The setting that a published port comes from.
 #[must_use]
 pub fn setting_of(container: &Container, port: u16) -> &'static str {
-    use super::container::Service;
     use super::desired::{REST, WEBSOCKET};
     match (container.service, port) {
         (Service::Bridge, WEBSOCKET) => "bridge.websocket_port",
@@ -145,13 +145,23 @@ pub fn setting_of(container: &Container, port: u16) -> &'static str {
     }
 }
 
-fn container_steps(container: &Container, observed: &Observed, steps: &mut Vec<Step>) {
+/// What has to answer before `container` is started: an application may ask the bridge at once.
+fn needed_first<'a>(container: &Container, desired: &'a Desired) -> Option<&'a str> {
+    let needs = |other: &&Container| container.service == Service::App && other.service == Service::Bridge;
+    desired.containers.iter().find(needs).map(|bridge| bridge.name.as_str())
+}
+
+fn container_steps(container: &Container, first: Option<&str>, observed: &Observed, steps: &mut Vec<Step>) {
     let of_service =
         |live: &&LiveContainer| live.is_service() && live.service() == Some(container.service.name());
-    let name = || container.name.clone();
+    let start = |steps: &mut Vec<Step>, name: &str, cause: String| {
+        let wait = |first: &str| Step::new(Op::AwaitReady(first.to_owned()), format!("{name} may need it"));
+        steps.extend(first.map(wait));
+        steps.push(Step::new(Op::Start(name.to_owned()), cause));
+    };
     let create = |steps: &mut Vec<Step>, cause: &str| {
         steps.push(Step::new(Op::Create(Box::new(container.clone())), cause));
-        steps.push(Step::new(Op::Start(name()), "it was created"));
+        start(steps, &container.name, "it was created".to_owned());
     };
     let Some(live) = observed.containers.iter().find(of_service) else {
         return create(steps, NOT_THERE);
@@ -161,7 +171,7 @@ fn container_steps(container: &Container, observed: &Observed, steps: &mut Vec<S
         return create(steps, &cause);
     }
     if !live.state.running {
-        steps.push(Step::new(Op::Start(live.name.clone()), format!("it is {}", live.state.status)));
+        start(steps, &live.name, format!("it is {}", live.state.status));
     }
 }
 

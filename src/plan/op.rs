@@ -69,7 +69,7 @@ pub enum BuildFrom {
     },
 }
 
-/// One effect on the engine.
+/// One effect on the engine, or a wait for what such an effect has begun.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Op {
     /// Fetch an image from its registry.
@@ -86,6 +86,8 @@ pub enum Op {
     Create(Box<Container>),
     /// Start a container.
     Start(String),
+    /// Wait until what runs in a container answers.
+    AwaitReady(String),
     /// Stop a container, within its grace.
     Stop(String),
     /// Remove a container that is stopped.
@@ -114,6 +116,7 @@ impl Op {
             Self::CreateVolume(_) => "create-volume",
             Self::Create(_) => "create-container",
             Self::Start(_) => "start-container",
+            Self::AwaitReady(_) => "await-container",
             Self::Stop(_) => "stop-container",
             Self::Remove(_) => "remove-container",
             Self::RemoveNetwork(_) => "remove-network",
@@ -133,6 +136,7 @@ impl Op {
             Self::CreateVolume(volume) => &volume.name,
             Self::Create(container) => &container.name,
             Self::Start(name)
+            | Self::AwaitReady(name)
             | Self::Stop(name)
             | Self::Remove(name)
             | Self::RemoveNetwork(name)

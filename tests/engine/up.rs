@@ -96,6 +96,32 @@ fn an_app_that_changes_leaves_the_bridge_alone() {
 }
 
 #[test]
+fn an_app_that_needs_the_bridge_at_its_start_comes_up_at_the_first_try() {
+    let rig = Rig::new("needs");
+    let app = rig.image("app", "FROM scratch\nCOPY contained-fixture /app\nENTRYPOINT [\"/app\"]\n");
+    let describe = |environment: &str| {
+        let text =
+            format!("app:\n  image: {app}\n  command: [needs-bridge]\n  environment: {{{environment}}}\n");
+        rig.write("mcpo.yaml", &text);
+    };
+    let name = rig.named("app-1");
+    let came_up = || {
+        let app = container(&name);
+        assert_eq!((&app["State"]["Running"], &app["RestartCount"]), (&true.into(), &0.into()));
+    };
+    describe("");
+    let shown = rig.run(&["up", "full-stack", "--dry-run"]).ok();
+    assert!(shown.out.contains(&format!("await container {}", rig.bridge())), "{}", shown.all());
+    rig.run(&["up", "full-stack"]).ok();
+    came_up();
+    // Nor is it started before a bridge that was down.
+    docker(&["stop", "--time", "5", &rig.bridge()]).ok();
+    describe("A: b");
+    rig.run(&["up", "full-stack"]).ok();
+    came_up();
+}
+
+#[test]
 fn two_folders_live_side_by_side() {
     let (one, two) = (Rig::new("one"), Rig::new("two"));
     std::thread::scope(|scope| {

@@ -48,6 +48,7 @@ fn a_changed_limit_replaces_only_the_container_that_has_it() {
     stop container demo-app-1 (memory is 64m and should be 2g)
     remove container demo-app-1 (memory is 64m and should be 2g)
     create container demo-app-1 (memory is 64m and should be 2g)
+    await container demo-mcp-bridge-1 (demo-app-1 may need it)
     start container demo-app-1 (it was created)
     ");
 }
@@ -65,6 +66,7 @@ fn a_limit_that_was_changed_for_all_replaces_all_and_keeps_the_data() {
     stop container demo-app-1 (pids is 256 and should be 99)
     remove container demo-app-1 (pids is 256 and should be 99)
     create container demo-app-1 (pids is 256 and should be 99)
+    await container demo-mcp-bridge-1 (demo-app-1 may need it)
     start container demo-app-1 (it was created)
     ");
 }
