@@ -5,7 +5,8 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use bollard::models::{
     ContainerInspectResponse, ContainerSummary, DeviceMapping, DeviceRequest, HealthStatusEnum, HostConfig,
-    ImageInspect, Mount, MountPoint, MountType, SystemInfo, SystemInfoCgroupVersionEnum,
+    ImageInspect, Mount, MountPoint, MountType, PortSummary, PortSummaryTypeEnum, SystemInfo,
+    SystemInfoCgroupVersionEnum,
 };
 use bollard::query_parameters::{
     InspectContainerOptions, ListContainersOptionsBuilder, ListNetworksOptions, ListVolumesOptions,
@@ -136,7 +137,11 @@ fn names(container: &ContainerSummary) -> impl Iterator<Item = String> {
 fn held_ports(container: &ContainerSummary) -> Vec<HeldPort> {
     let name = names(container).next().unwrap_or_default();
     let project = project_of(container.labels.as_ref());
-    let held = container.ports.iter().flatten().filter_map(|port| {
+    // Ours are TCP, and a port of another protocol's is another port.
+    let tcp = |port: &&PortSummary| {
+        matches!(port.typ, None | Some(PortSummaryTypeEnum::TCP | PortSummaryTypeEnum::EMPTY))
+    };
+    let held = container.ports.iter().flatten().filter(tcp).filter_map(|port| {
         let address = port.ip.as_deref().and_then(|ip| ip.parse().ok());
         Some(HeldPort {
             port: port.public_port?,
@@ -378,4 +383,28 @@ fn live_mount(mount: MountPoint) -> Option<LiveMount> {
         target: mount.destination.unwrap_or_default(),
         writable: mount.rw.unwrap_or(false),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_port_of_another_protocol_is_not_held() {
+        let port = |public, typ| PortSummary {
+            ip: Some("0.0.0.0".to_owned()),
+            private_port: 1,
+            public_port: Some(public),
+            typ,
+        };
+        let ports = vec![
+            port(5000, Some(PortSummaryTypeEnum::UDP)),
+            port(5001, Some(PortSummaryTypeEnum::SCTP)),
+            port(8765, Some(PortSummaryTypeEnum::TCP)),
+            port(8766, None),
+        ];
+        let container = ContainerSummary { ports: Some(ports), ..ContainerSummary::default() };
+        let held: Vec<u16> = held_ports(&container).into_iter().map(|held| held.port).collect();
+        assert_eq!(held, [8765, 8766]);
+    }
 }
