@@ -2,6 +2,7 @@
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
@@ -20,6 +21,45 @@ fn failed(rig: &Rig, code: i32) -> Vec<String> {
             check["id"].as_str().expect("an id").to_owned()
         })
         .collect()
+}
+
+/// The ids of the checks that were skipped, each of which says why.
+fn skipped(rig: &Rig) -> Vec<String> {
+    let report: Value = rig.run(&["verify", "--format", "json"]).ended(1).json();
+    let checks = report["checks"].as_array().expect("checks");
+    let skipped = checks.iter().filter(|check| check["outcome"] == "skip");
+    skipped
+        .map(|check| {
+            assert!(check["evidence"].as_str().is_some_and(|why| why.contains(&rig.project)), "{check}");
+            check["id"].as_str().expect("an id").to_owned()
+        })
+        .collect()
+}
+
+#[test]
+fn a_bridge_that_is_paused_or_hangs_is_told_within_seconds() {
+    let rig = Rig::new("paused");
+    rig.up();
+    docker(&["kill", "--signal", "STOP", &rig.bridge()]).ok();
+    let begun = Instant::now();
+    let failures = failed(&rig, 1);
+    let told = rig.run(&["verify"]).ended(1).all();
+    let took = begun.elapsed();
+    docker(&["kill", "--signal", "CONT", &rig.bridge()]).ok();
+    assert_eq!(failures, ["websocket", "rest"], "{told}");
+    assert!(took < Duration::from_secs(40), "{took:?}");
+
+    docker(&["pause", &rig.bridge()]).ok();
+    let begun = Instant::now();
+    let (failures, skips) = (failed(&rig, 1), skipped(&rig));
+    let took = begun.elapsed();
+    docker(&["unpause", &rig.bridge()]).ok();
+    assert_eq!(
+        (failures, skips),
+        (vec!["running".to_owned()], vec!["websocket".to_owned(), "rest".to_owned()])
+    );
+    // Each wire alone was waited for a minute.
+    assert!(took < Duration::from_secs(40), "{took:?}");
 }
 
 #[test]
@@ -41,8 +81,11 @@ fn a_container_that_is_stopped_or_gone_fails_the_verification() {
     rig.up();
     docker(&["stop", &rig.bridge()]).ok();
     assert_eq!(failed(&rig, 1), ["running"]);
+    // The folder's owner can be asked for all the same.
+    assert_eq!(skipped(&rig), ["websocket", "rest"]);
     docker(&["rm", &rig.bridge()]).ok();
     assert_eq!(failed(&rig, 1), ["running"]);
+    assert_eq!(skipped(&rig), ["websocket", "rest", "log-owner"]);
     assert_eq!(rig.probes(), Vec::<String>::new());
 }
 
