@@ -108,6 +108,9 @@ pub fn desired(
 
     let mut notes = Vec::new();
     let context = Context::new(stack, machine, images, &mut notes);
+    if stack.hardening.network == config::Network::None && profile != Profile::BuildOnly {
+        notes.push(super::deviation::BRIDGE_KEEPS_A_NETWORK.to_owned());
+    }
     let mut containers = Vec::new();
     if profile != Profile::BuildOnly {
         containers.push(context.bridge());
