@@ -210,6 +210,8 @@ pub struct Live {
     pub command: Vec<String>,
     /// `Config.WorkingDir`; empty means `/`.
     pub working_dir: String,
+    /// `Config.Hostname`, which Podman adds to the variables.
+    pub hostname: String,
     /// `Config.Env`.
     pub environment: BTreeMap<String, Secret>,
     /// `Config.User`.

@@ -56,7 +56,8 @@ pub(super) fn environments(container: &Container, inherited: &Inherited, live: &
         };
     }
     for (name, value) in &live.environment {
-        let engines = ENGINES.contains(&(name, value.expose()));
+        let engines = ENGINES.contains(&(name, value.expose()))
+            || (name == "HOSTNAME" && value.expose() == live.hostname);
         if !promised.contains_key(name.as_str()) && !engines {
             differing.insert(format!("{} (added)", shown(name)));
         }

@@ -245,6 +245,7 @@ fn live_container(container: ContainerInspectResponse) -> LiveContainer {
             entrypoint: config.entrypoint.unwrap_or_default(),
             command: config.cmd.unwrap_or_default(),
             working_dir: config.working_dir.unwrap_or_default(),
+            hostname: config.hostname.unwrap_or_default(),
             environment: variables(config.env),
             user: config.user.unwrap_or_default(),
             networks: networks.into_keys().collect(),

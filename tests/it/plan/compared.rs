@@ -207,7 +207,8 @@ fn what_podman_shows_of_the_same_container_differs_in_nothing() {
     engine.log_options = None;
     engine.system_paths = None;
     engine.working_dir = "/".to_owned();
-    let added = [("TERM", "xterm"), ("container", "podman")];
+    engine.hostname = "8004a80b38c2".to_owned();
+    let added = [("TERM", "xterm"), ("container", "podman"), ("HOSTNAME", "8004a80b38c2")];
     engine.environment.extend(added.map(|(name, value)| (name.to_owned(), value.to_owned().into())));
     engine.security_opt = vec!["no-new-privileges".to_owned()];
     assert_eq!(differing(&container, &engine), []);
