@@ -209,7 +209,7 @@ pub(super) static SETTINGS: [Setting; 42] = [
         kind: Kind::Network,
         default: Some("private"),
         otherwise: "",
-        doc: "What a container can reach: `private`, the name of a network that exists, or `none`, which the bridge does not keep to: without a network nobody could reach it.",
+        doc: "What a container can reach: `private`, `none` (all but the bridge), or a network's name.",
     },
     Setting {
         key: "hardening.accept_unenforced",
