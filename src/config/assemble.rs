@@ -7,6 +7,7 @@ use std::str::FromStr;
 
 use super::files::{self, absolute, shown};
 use super::layers::Layers;
+use super::log_place::{folder_refused, mount_refused};
 use super::problem::{Place, Problem};
 use super::settings::{BRIDGE_IMAGE, DOCKERFILE, ORCHESTRATOR_IMAGE, SETTINGS, UNLIMITED};
 use super::shape::duration;
@@ -200,6 +201,12 @@ impl Assembly<'_, '_> {
         }
         if let Some(folder) = folder.as_ref().filter(|folder| folder.exists() && !folder.is_dir()) {
             self.problem("logs.folder", format!("{} is not a folder", shown(folder, self.layers.env)));
+        }
+        if let Some(why) = folder.as_ref().and_then(|folder| folder_refused(folder, self.layers.env)) {
+            self.problem("logs.folder", format!("must not be {why}"));
+        }
+        if let Some(why) = mount_refused(&self.one::<String>("logs.mount")?) {
+            self.problem("logs.mount", format!("must not be {why}"));
         }
         Ok(Logs {
             place: folder.map_or(LogPlace::Volume(volume), LogPlace::Folder),

@@ -11,6 +11,7 @@ mod find;
 mod init;
 mod kind;
 mod layers;
+mod log_place;
 mod problem;
 mod reference;
 mod resolve;

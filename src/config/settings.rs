@@ -209,7 +209,7 @@ pub(super) static SETTINGS: [Setting; 42] = [
         kind: Kind::Network,
         default: Some("private"),
         otherwise: "",
-        doc: "What a container can reach: `private`, `none`, or the name of a network that exists.",
+        doc: "What a container can reach: `private`, `none` (all but the bridge), or a network's name.",
     },
     Setting {
         key: "hardening.accept_unenforced",

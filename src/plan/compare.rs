@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::container::{Container, MountSource, Restart};
 use super::observed::{Live, LiveMount};
+use super::process;
 use crate::model::{Bytes, Cpus};
 
 /// A field that is not what was promised.
@@ -26,13 +27,18 @@ pub fn compare(container: &Container, live: &Live) -> Vec<Mismatch> {
     if let Some(id) = &container.image_id {
         fields.add("image", short(id), short(&live.image_id));
     }
-    if !container.command.is_empty() {
-        fields.add("command", container.command.join(" "), live.command.join(" "));
+    if let Some(inherited) = &container.inherited {
+        fields.add("command", process::promised_command(container, inherited), process::found_command(live));
+        let (promised, found) = (process::folder(&inherited.working_dir), process::folder(&live.working_dir));
+        fields.add("workdir", promised, found);
+        let (promised, found) = process::environments(container, inherited, live);
+        fields.add("environment", promised, found);
     }
     let memory = container.memory.map(Bytes::as_i64);
     // Without one the image decides, which may be root.
     let user = if live.user.is_empty() { "the image's own" } else { &live.user };
     fields.add("user", container.user, user);
+    fields.add("groups", "none", listed(&live.groups));
     fields.add("privileged", false, live.privileged);
     fields.add("cap-drop", "ALL", dropped(&live.cap_drop));
     fields.add("cap-add", listed(&container.cap_add), listed(&live.cap_add));
@@ -40,6 +46,12 @@ pub fn compare(container: &Container, live: &Live) -> Vec<Mismatch> {
     fields.add("no-new-privileges", container.no_new_privileges, no_new_privileges(&live.security_opt));
     let filter = option(&live.security_opt, "seccomp");
     fields.add("seccomp", seccomp_in_words(container.seccomp.as_deref()), seccomp_in_words(filter));
+    fields.add("security-options", "none", listed(&further_options(&live.security_opt)));
+    match &live.system_paths {
+        Some(paths) => fields.add("system-paths", "protected", system_paths_in_words(paths)),
+        None => fields.not_shown("system-paths", "protected".to_owned()),
+    }
+    fields.add("sysctls", "none", listed(&pairs(&live.sysctls)));
     fields.add("memory", bytes_in_words(memory), bytes_in_words(Some(live.memory)));
     // Swap counts memory in: equal means that there is none.
     fields.add(
@@ -53,7 +65,7 @@ pub fn compare(container: &Container, live: &Live) -> Vec<Mismatch> {
     fields.add("tmpfs", tmpfs(&container.tmpfs), tmpfs(&live.tmpfs));
     fields.add("mounts", listed(&promised_mounts(container)), listed(&found_mounts(&live.mounts)));
     fields.add("networks", &container.network, listed(&live.networks));
-    fields.add("host-namespaces", "none", listed(&live.host_namespaces));
+    fields.add("host-namespaces", "none", listed(&shared_namespaces(container, live)));
     fields.add("ports", listed(&promised_ports(container)), listed(&found_ports(live)));
     fields.add("restart", restart(container.restart), &live.restart);
     fields.add("log-driver", "json-file", &live.log_driver);
@@ -61,7 +73,7 @@ pub fn compare(container: &Container, live: &Live) -> Vec<Mismatch> {
         Some(options) => fields.add("log-limits", promised_log(container), found_log(options)),
         None => fields.not_shown("log-limits", promised_log(container)),
     }
-    fields.add("devices", 0, live.devices);
+    fields.add("devices", "none", listed(&live.devices));
     fields.0
 }
 
@@ -167,6 +179,41 @@ fn no_new_privileges(security_opt: &[String]) -> bool {
     })
 }
 
+/// What options there are besides the two that have a check of their own: each can only switch a
+/// protection off, or replace the engine's by another.
+fn further_options(security_opt: &[String]) -> BTreeSet<String> {
+    let own = |option: &&String| {
+        let name = option.split(['=', ':']).next().unwrap_or_default();
+        !matches!(name, "seccomp" | "no-new-privileges")
+    };
+    security_opt.iter().filter(own).cloned().collect()
+}
+
+/// Files of the kernel's that every engine hides or makes read-only, whatever its version.
+const SYSTEM_PATHS: [&str; 10] = [
+    "/proc/bus",
+    "/proc/fs",
+    "/proc/irq",
+    "/proc/kcore",
+    "/proc/keys",
+    "/proc/sched_debug",
+    "/proc/sys",
+    "/proc/sysrq-trigger",
+    "/proc/timer_list",
+    "/sys/firmware",
+];
+
+fn system_paths_in_words(paths: &BTreeSet<String>) -> String {
+    let open: Vec<&str> = SYSTEM_PATHS.into_iter().filter(|path| !paths.contains(*path)).collect();
+    if open.is_empty() { "protected".to_owned() } else { format!("open: {}", open.join(", ")) }
+}
+
+/// Where cgroups are the host's by default, that they are is no difference.
+fn shared_namespaces(container: &Container, live: &Live) -> BTreeSet<String> {
+    let differs = |name: &&String| container.private_cgroups || *name != "cgroup";
+    live.shared_namespaces.iter().filter(differs).cloned().collect()
+}
+
 /// The engine keeps a profile as compact JSON, so that two are compared as values.
 fn seccomp_in_words(profile: Option<&str>) -> String {
     match profile {
@@ -239,5 +286,13 @@ fn promised_log(container: &Container) -> String {
 
 fn found_log(options: &BTreeMap<String, String>) -> String {
     let limits = options.iter().filter(|(key, _)| key.starts_with("max-"));
-    listed(&limits.map(|(key, value)| format!("{key}={value}")).collect())
+    listed(&limits.map(pair).collect())
+}
+
+fn pairs(options: &BTreeMap<String, String>) -> BTreeSet<String> {
+    options.iter().map(pair).collect()
+}
+
+fn pair((key, value): (&String, &String)) -> String {
+    format!("{key}={value}")
 }

@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::observed::ImageFacts;
 use super::redactor::Redactor;
 use crate::config::is_variable;
 use crate::model::{Bytes, Cpus, ImageRef, Secret, User};
@@ -58,6 +59,8 @@ pub struct Container {
     pub command: Vec<String>,
     /// Its variables.
     pub environment: BTreeMap<String, Secret>,
+    /// What it has of its image's besides; `None` where the image is not there yet.
+    pub inherited: Option<Inherited>,
     /// Who it runs as.
     pub user: User,
     /// The root file system is read-only.
@@ -86,6 +89,8 @@ pub struct Container {
     pub network: String,
     /// Published ports.
     pub ports: Vec<Port>,
+    /// It sees cgroups of its own.
+    pub private_cgroups: bool,
     /// What happens when it ends.
     pub restart: Restart,
     /// The size of one file of the engine's log.
@@ -120,6 +125,33 @@ pub struct Origins {
 
 /// Nothing: where a value came from is not part of what a container is created from.
 impl Hash for Origins {
+    fn hash<H: Hasher>(&self, _: &mut H) {}
+}
+
+/// What a container has of its image's where nothing else was asked for.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Inherited {
+    /// The image's entrypoint.
+    pub entrypoint: Vec<String>,
+    /// The image's command.
+    pub command: Vec<String>,
+    /// The image's variables.
+    pub environment: BTreeMap<String, Secret>,
+    /// The image's folder; empty means `/`.
+    pub working_dir: String,
+}
+
+impl Inherited {
+    /// Of the image that `facts` are about.
+    #[must_use]
+    pub fn of(facts: &ImageFacts) -> Self {
+        let ImageFacts { entrypoint, command, environment, working_dir, .. } = facts.clone();
+        Self { entrypoint, command, environment, working_dir }
+    }
+}
+
+/// Nothing: the image's id says it all.
+impl Hash for Inherited {
     fn hash<H: Hasher>(&self, _: &mut H) {}
 }
 

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::container::{Container, EnvFileRef, Mount, MountSource, Origins, Port, Restart, Service};
+use super::container::{
+    Container, EnvFileRef, Inherited, Mount, MountSource, Origins, Port, Restart, Service,
+};
 use super::limits::Limits;
 use super::observed::{ImageFacts, Machine, Observed, OwnedObject};
 use super::op::{Network, Volume};
@@ -114,6 +116,9 @@ pub fn desired(
 
     let mut notes = Vec::new();
     let context = Context::new(stack, machine, images, &mut notes);
+    if stack.hardening.network == config::Network::None && profile != Profile::BuildOnly {
+        notes.push(super::deviation::BRIDGE_KEEPS_A_NETWORK.to_owned());
+    }
     let mut containers = Vec::new();
     if profile != Profile::BuildOnly {
         containers.push(context.bridge());
@@ -190,6 +195,7 @@ struct Context<'a> {
     images: Images<'a>,
     limits: Limits,
     user: User,
+    private_cgroups: bool,
 }
 
 impl<'a> Context<'a> {
@@ -199,7 +205,7 @@ impl<'a> Context<'a> {
         let of_image =
             [images.bridge, images.orchestrator].into_iter().flatten().find_map(ImageFacts::nonroot);
         let user = stack.hardening.user.or(of_image).unwrap_or(User::NONROOT);
-        Self { stack, images, limits, user }
+        Self { stack, images, limits, user, private_cgroups: machine.private_cgroups }
     }
 
     fn network(&self) -> Option<Network> {
@@ -240,6 +246,7 @@ impl<'a> Context<'a> {
         let port = |host, container| Port { address: bridge.address, host, container };
         Container {
             image_id: self.images.bridge.map(|image| image.id.clone()),
+            inherited: self.images.bridge.map(Inherited::of),
             environment,
             origins,
             mounts: self.log_mount(),
@@ -264,6 +271,7 @@ impl<'a> Context<'a> {
         let image = self.images.orchestrator;
         let mut container = Container {
             image_id: image.map(|image| image.id.clone()),
+            inherited: image.map(Inherited::of),
             command: orchestrator.command.clone(),
             environment: self.server_environment(),
             // Ours handles signals and has no children; of another program nobody knows.
@@ -292,6 +300,7 @@ impl<'a> Context<'a> {
         let user = self.images.app.and_then(ImageFacts::nonroot);
         Container {
             image_id: self.images.app.map(|image| image.id.clone()),
+            inherited: self.images.app.map(Inherited::of),
             command: app.command.clone(),
             environment,
             origins,
@@ -312,6 +321,7 @@ impl<'a> Context<'a> {
             image_id: None,
             command: Vec::new(),
             environment: BTreeMap::new(),
+            inherited: None,
             user: self.user,
             read_only: hardening.read_only,
             tmpfs: hardening.tmpfs.iter().map(|(path, options)| (path.clone(), confined(options))).collect(),
@@ -330,6 +340,7 @@ impl<'a> Context<'a> {
                 config::Network::Existing(name) => name.clone(),
             },
             ports: Vec::new(),
+            private_cgroups: self.private_cgroups,
             restart: Restart::UnlessStopped,
             log_size: self.stack.logs.max_size,
             log_files: self.stack.logs.max_files,

@@ -13,6 +13,21 @@ pub struct Deviation {
     pub asked: bool,
 }
 
+/// What `hardening.network: none` does not do; said aloud whenever it is planned.
+pub(super) const BRIDGE_KEEPS_A_NETWORK: &str = "the bridge, and the server processes in it, keep the private network and reach what it reaches, in \
+     spite of hardening.network: none: an engine publishes no port of a container without one. The \
+     application and the stdio server that one client starts have none";
+
+/// What of the three that are refused by default the mount options of a folder allow; the last word on
+/// each counts, as for mount(8).
+fn allowed_in_memory(options: &str) -> Vec<&'static str> {
+    let last = |word: &str, opposite: &str| {
+        options.rsplit(',').find(|option| [word, opposite].contains(option)) == Some(word)
+    };
+    let words = [("exec", "noexec"), ("suid", "nosuid"), ("dev", "nodev")];
+    words.into_iter().filter(|(word, opposite)| last(word, opposite)).map(|(word, _)| word).collect()
+}
+
 /// All of them, in a fixed order.
 #[must_use]
 pub fn deviations(stack: &Stack) -> Vec<Deviation> {
@@ -29,6 +44,11 @@ pub fn deviations(stack: &Stack) -> Vec<Deviation> {
         hardening.user.is_some_and(crate::model::User::is_root),
         "processes run as root (hardening.user)",
     );
+    for (folder, options) in &hardening.tmpfs {
+        let allowed = allowed_in_memory(options);
+        let what = format!("{folder} in memory allows {} (hardening.tmpfs)", allowed.join(", "));
+        asked("tmpfs", !allowed.is_empty(), &what);
+    }
     asked("cap-add", !hardening.cap_add.is_empty(), "capabilities are kept (hardening.cap_add)");
     asked(
         "no-new-privileges",
@@ -59,6 +79,9 @@ pub fn deviations(stack: &Stack) -> Vec<Deviation> {
             protection.name()
         );
         found.push(Deviation { id: "unenforced", what, asked: true });
+    }
+    if hardening.network == Network::None {
+        found.push(Deviation { id: "bridge-network", what: BRIDGE_KEEPS_A_NETWORK.to_owned(), asked: false });
     }
     found.push(Deviation {
         id: "cis-5.15",

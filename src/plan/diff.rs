@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::compare::{Mismatch, compare};
+use super::compare::compare;
 use super::container::{Container, Service};
 use super::desired::Desired;
 use super::hash::config_hash;
@@ -175,19 +175,14 @@ fn container_steps(container: &Container, first: Option<&str>, observed: &Observ
     }
 }
 
-/// What an engine lets people change on a container that is there (`docker update`, `docker network
-/// connect`); all else is as it was created.
-const CHANGEABLE: [&str; 6] = ["memory", "swap", "cpus", "pids", "restart", "networks"];
-
-/// Why a container has to be replaced, if it has to. The hash of what it was created from decides;
-/// a container without ours was started by Compose from a rendered file, and what it shows decides.
+/// Why a container has to be replaced, if it has to. What it shows decides, whoever started it: a
+/// label with our hash can be copied. The hash decides besides, for what it does not show.
 fn change(container: &Container, live: &LiveContainer) -> Option<String> {
     let hash = live.labels.get(label::CONFIG_HASH);
     let same = hash.is_some_and(|hash| hash == config_hash(container).as_str());
-    let decides = |field: &Mismatch| field.differs && (!same || CHANGEABLE.contains(&field.id));
     let differing: Vec<String> = compare(container, &live.live)
         .into_iter()
-        .filter(decides)
+        .filter(|field| field.differs)
         .map(|field| format!("{} is {} and should be {}", field.id, field.found, field.promised))
         .collect();
     if !differing.is_empty() {

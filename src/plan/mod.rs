@@ -13,10 +13,11 @@ mod limits;
 mod observed;
 mod op;
 mod problem;
+mod process;
 mod redactor;
 
 pub use compare::{Mismatch, compare};
-pub use container::{Container, EnvFileRef, Mount, MountSource, Origins, Port, Restart, Service};
+pub use container::{Container, EnvFileRef, Inherited, Mount, MountSource, Origins, Port, Restart, Service};
 pub use desired::{BuildContext, Desired, Images, Profile, described, desired};
 pub use deviation::{Deviation, deviations};
 pub use diff::{removal, setting_of, steps};

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use crate::config::Protection;
-use crate::model::{ImageRef, User, label};
+use crate::model::{ImageRef, Secret, User, label};
 
 /// Everything that a plan for one project looks at.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -40,6 +40,8 @@ pub struct Machine {
     pub architecture: String,
     /// Processors.
     pub cpus: u32,
+    /// Whether containers see cgroups of their own by default: where the machine has version 2.
+    pub private_cgroups: bool,
     /// What it cannot enforce.
     pub unenforced: BTreeSet<Protection>,
 }
@@ -65,6 +67,10 @@ pub struct ImageFacts {
     pub entrypoint: Vec<String>,
     /// Its command.
     pub command: Vec<String>,
+    /// Its variables.
+    pub environment: BTreeMap<String, Secret>,
+    /// The folder that its programs start in; empty means `/`.
+    pub working_dir: String,
     /// Its architecture, such as `amd64`.
     pub architecture: String,
     /// Its size in bytes.
@@ -204,10 +210,20 @@ impl Health {
 pub struct Live {
     /// The id of its image.
     pub image_id: String,
+    /// `Config.Entrypoint`.
+    pub entrypoint: Vec<String>,
     /// `Config.Cmd`.
     pub command: Vec<String>,
+    /// `Config.WorkingDir`; empty means `/`.
+    pub working_dir: String,
+    /// `Config.Hostname`, which Podman adds to the variables.
+    pub hostname: String,
+    /// `Config.Env`.
+    pub environment: BTreeMap<String, Secret>,
     /// `Config.User`.
     pub user: String,
+    /// `HostConfig.GroupAdd`.
+    pub groups: BTreeSet<String>,
     /// `HostConfig.ReadonlyRootfs`.
     pub read_only: bool,
     /// `HostConfig.Privileged`.
@@ -228,14 +244,20 @@ pub struct Live {
     pub pids: i64,
     /// `HostConfig.Init`.
     pub init: bool,
-    /// `HostConfig.Tmpfs`.
+    /// `HostConfig.MaskedPaths` and `HostConfig.ReadonlyPaths`; `None` where the engine does not show
+    /// them, as Podman.
+    pub system_paths: Option<BTreeSet<String>>,
+    /// `HostConfig.Sysctls`.
+    pub sysctls: BTreeMap<String, String>,
+    /// `HostConfig.Tmpfs`, and what of `HostConfig.Mounts` is in memory.
     pub tmpfs: BTreeMap<String, String>,
     /// `Mounts`, all but tmpfs.
     pub mounts: Vec<LiveMount>,
     /// `NetworkSettings.Networks`' names.
     pub networks: BTreeSet<String>,
-    /// `HostConfig.PidMode`, `IpcMode`, `UTSMode`, `UsernsMode`, `CgroupnsMode` and network mode, where one is `host`.
-    pub host_namespaces: BTreeSet<String>,
+    /// `HostConfig.PidMode`, `IpcMode`, `UTSMode`, `UsernsMode`, `CgroupnsMode` and network mode, where
+    /// one is the host's or another container's.
+    pub shared_namespaces: BTreeSet<String>,
     /// `HostConfig.PortBindings`: (address, host port, container port).
     pub ports: BTreeSet<(String, u16, u16)>,
     /// `HostConfig.RestartPolicy.Name`; empty means `no`.
@@ -244,8 +266,8 @@ pub struct Live {
     pub log_driver: String,
     /// `HostConfig.LogConfig.Config`; `None` where the engine does not show it, as Podman.
     pub log_options: Option<BTreeMap<String, String>>,
-    /// How many devices of the host it was given.
-    pub devices: usize,
+    /// `HostConfig.Devices`, `DeviceCgroupRules` and `DeviceRequests`, in words.
+    pub devices: BTreeSet<String>,
 }
 
 /// A mount as `inspect` says it.

@@ -75,6 +75,11 @@ async fn inside(
     }
 }
 
+/// Both wires' checks where nobody can answer.
+pub(super) fn unasked(why: &str) -> [Check; 2] {
+    ["websocket", "rest"].map(|id| Check::skip(id, why))
+}
+
 /// What a server showed, in a few words.
 pub(super) fn in_words(shown: &Shown, container: &Container) -> String {
     const SHORT: usize = 60;

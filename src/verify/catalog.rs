@@ -56,7 +56,7 @@ const SERVER: &str = "run `mcpo-deploy logs` for what the server says";
 use Severity::{High, Low, Medium};
 
 /// Every check, in the order in which they are shown.
-pub const CATALOG: [CheckInfo; 26] = [
+pub const CATALOG: [CheckInfo; 31] = [
     check(
         "running",
         "the services run, none is unhealthy",
@@ -77,14 +77,19 @@ pub const CATALOG: [CheckInfo; 26] = [
     check("ports", "the published ports are the promised ones", Medium, REPLACE, "CIS 5.9"),
     check("image", "the image is the planned one", High, REPLACE, "CIS 5.28"),
     check("command", "the command is the planned one", High, REPLACE, ""),
-    check("user", "it runs as the promised user, not root", High, REPLACE, "OWASP Docker 2"),
+    check("environment", "the variables are the planned ones", High, REPLACE, ""),
+    check("user", "it runs as the promised user", High, REPLACE, "OWASP Docker 2"),
+    check("groups", "it is in no further group", High, REPLACE, "OWASP Docker 2"),
     check("privileged", "the container is not privileged", High, REPLACE, "CIS 5.5"),
     check("cap-drop", "all capabilities are dropped", High, REPLACE, "CIS 5.4"),
     check("cap-add", "none is kept but the promised ones", High, REPLACE, "CIS 5.4"),
     check("no-new-privileges", "no process gains rights", High, REPLACE, "CIS 5.26"),
     check("seccomp", "system calls are filtered", High, REPLACE, "CIS 5.22"),
+    check("security-options", "no protection is switched off by an option", High, REPLACE, "CIS 5.2, 5.3"),
+    check("system-paths", "the kernel's own files are protected", High, REPLACE, ""),
+    check("sysctls", "no setting of the kernel's is changed", Medium, REPLACE, ""),
     check("read-only", "the root file system is read-only", Medium, REPLACE, "CIS 5.13"),
-    check("tmpfs", "in-memory folders run nothing", Medium, REPLACE, ""),
+    check("tmpfs", "in-memory folders are the promised ones", Medium, REPLACE, ""),
     check("memory", "memory is limited", Medium, REPLACE, "CIS 5.11"),
     check("swap", "there is no swap on top", Low, REPLACE, "CIS 5.11"),
     check("cpus", "processors are limited", Medium, REPLACE, "CIS 5.12"),
@@ -93,7 +98,7 @@ pub const CATALOG: [CheckInfo; 26] = [
     check("networks", "it is on the promised network alone", Medium, REPLACE, "CIS 5.30"),
     check(
         "host-namespaces",
-        "no namespace of the host's is shared",
+        "no namespace of others' is shared",
         High,
         REPLACE,
         "CIS 5.10, 5.16, 5.17, 5.21",

@@ -25,6 +25,7 @@ pub(super) fn confinement(live: &[(&Container, &Live)]) -> Vec<Check> {
 /// Small fields that are shown together.
 fn check_of(field: &'static str) -> &'static str {
     match field {
+        "workdir" => "command",
         "restart" | "init" | "log-driver" | "log-limits" => "lifecycle",
         other => other,
     }

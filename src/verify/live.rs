@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::bridge::{Reach, bridge};
+use super::bridge::{Reach, bridge, unasked};
 use super::catalog::place;
 use super::confinement::confinement;
 use super::log_owner::log_owner;
@@ -59,10 +59,12 @@ pub async fn verify(
         let (mut services, mut checks) = (Vec::new(), Vec::new());
         for container in &desired.containers {
             let live = docker.container(&container.name).await?;
-            let runs = live.as_ref().is_some_and(|live| live.state.running);
-            if container.service == Service::Bridge && runs {
-                checks.extend(bridge(docker, container, reach, tool, call).await);
-                checks.extend(log_owner(docker, container).await);
+            if container.service == Service::Bridge {
+                checks.extend(match in_the_way(container, live.as_ref()) {
+                    None => bridge(docker, container, reach, tool, call).await,
+                    Some(why) => unasked(&why),
+                });
+                checks.extend(log_owner(docker, container, live.is_some()).await);
             }
             services.push((container, live));
         }
@@ -82,20 +84,39 @@ pub async fn verify(
     Ok(Report { checks, deviations: deviations(stack) })
 }
 
+/// Why a container cannot answer, where it cannot.
+fn in_the_way(container: &Container, live: Option<&LiveContainer>) -> Option<String> {
+    let name = &container.name;
+    match live {
+        None => Some(format!("{name} does not exist")),
+        Some(live) if !live.state.running || live.state.is_paused() => {
+            Some(format!("{name} is {}", live.state.status))
+        }
+        Some(_) => None,
+    }
+}
+
 fn running(services: &[(&Container, Option<LiveContainer>)]) -> Option<Check> {
     const ID: &str = "running";
     if services.is_empty() {
         return None;
     }
-    let state = |(container, live): &(&Container, Option<LiveContainer>)| match live {
-        None => (false, format!("{} does not exist", container.name)),
-        Some(live) => {
-            let health = live.health.map(|health| format!(", {}", health.name())).unwrap_or_default();
-            let well = live.state.running && live.health != Some(Health::Unhealthy);
-            (well, format!("{} is {}{health}", container.name, live.state.status))
-        }
+    let state = |(container, live): &(&Container, Option<LiveContainer>)| {
+        let health = live.as_ref().and_then(|live| live.health);
+        let in_the_way = in_the_way(container, live.as_ref());
+        let well = in_the_way.is_none() && health != Some(Health::Unhealthy);
+        let health = health.map(|health| format!(", {}", health.name())).unwrap_or_default();
+        (well, in_the_way.unwrap_or_else(|| format!("{} is running", container.name)) + &health)
     };
     let states: Vec<(bool, String)> = services.iter().map(state).collect();
     let words = states.iter().map(|(_, words)| words.as_str()).collect::<Vec<_>>().join(", ");
-    Some(if states.iter().all(|(well, _)| *well) { Check::pass(ID, words) } else { Check::fail(ID, words) })
+    let is_paused = |live: &LiveContainer| live.state.is_paused();
+    let paused = services.iter().find(|(_, live)| live.as_ref().is_some_and(is_paused));
+    Some(match paused {
+        _ if states.iter().all(|(well, _)| *well) => Check::pass(ID, words),
+        Some((container, _)) => {
+            Check::fail_with(ID, words, format!("let it go on with `docker unpause {}`", container.name))
+        }
+        None => Check::fail(ID, words),
+    })
 }

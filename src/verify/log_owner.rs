@@ -5,10 +5,14 @@ use crate::engine::Docker;
 use crate::model::User;
 use crate::plan::{Container, MountSource};
 
-/// Asks the engine for the folder's owner, by the head of its archive; no shell is needed.
-pub(super) async fn log_owner(docker: &Docker, container: &Container) -> Option<Check> {
+/// Asks the engine for the folder's owner, by the head of its archive: no shell is needed, and nothing
+/// that runs. Where the container does not `exist`, there is nobody to ask.
+pub(super) async fn log_owner(docker: &Docker, container: &Container, exists: bool) -> Option<Check> {
     const ID: &str = "log-owner";
     let mount = container.mounts.first()?;
+    if !exists {
+        return Some(Check::skip(ID, format!("{} does not exist", container.name)));
+    }
     let (owner, mode) = match docker.owner_of(&container.name, &mount.target).await {
         Ok(found) => found,
         Err(error) => return Some(Check::skip(ID, error.to_string())),

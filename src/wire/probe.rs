@@ -4,7 +4,7 @@
 use std::error::Error;
 use std::io::Write;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use tokio::time::timeout;
@@ -144,21 +144,50 @@ impl BothWires {
     }
 }
 
-/// Asks for a status over the WebSocket, in whatever dialect the server has, and then over REST.
+/// Asks for a status over the WebSocket, in whatever dialect the server has, and over REST; a bridge
+/// that does not say that it is there is asked for nothing more.
 pub async fn over_both(
     websocket: SocketAddr,
     rest: SocketAddr,
     tool: StatusTool<'_>,
     deadline: Duration,
 ) -> BothWires {
+    if let Err(error) = alive(websocket, deadline.min(HEALTH_DEADLINE)).await {
+        return BothWires::failed(&error);
+    }
+    let begun = Instant::now();
     let mut dialect = None;
-    let shown = timeout(deadline, websocket_status(websocket, tool, deadline, &mut dialect)).await;
-    let shown = shown.unwrap_or_else(|_| Err(format!("{websocket} did not answer within {deadline:?}")));
-    let rest = match &shown {
-        Ok(Shown::Tools(_)) => None,
-        _ => Some(over_rest(rest, tool.name, deadline).await),
-    };
-    BothWires { dialect, websocket: shown, rest }
+    // A tool that the server may not have is asked for once that is known.
+    if !tool.required {
+        let shown = over_websocket(websocket, tool, deadline, &mut dialect).await;
+        let listed = !matches!(shown, Ok(Shown::Tools(_)));
+        let rest = if listed { Some(over_rest(rest, tool.name, deadline).await) } else { None };
+        return BothWires { dialect, websocket: shown, rest };
+    }
+    let (mut shown, mut answer) = tokio::join!(
+        over_websocket(websocket, tool, deadline, &mut dialect),
+        over_rest(rest, tool.name, deadline)
+    );
+    // A bridge with room for one more client has refused one of two.
+    let left = deadline.saturating_sub(begun.elapsed());
+    if left > HEALTH_DEADLINE {
+        if shown.is_ok() && answer.is_err() {
+            answer = over_rest(rest, tool.name, left).await;
+        } else if shown.is_err() && answer.is_ok() {
+            shown = over_websocket(websocket, tool, left, &mut dialect).await;
+        }
+    }
+    BothWires { dialect, websocket: shown, rest: Some(answer) }
+}
+
+async fn over_websocket(
+    addr: SocketAddr,
+    tool: StatusTool<'_>,
+    deadline: Duration,
+    dialect: &mut Option<String>,
+) -> Result<Shown, String> {
+    let shown = timeout(deadline, websocket_status(addr, tool, deadline, dialect)).await;
+    shown.unwrap_or_else(|_| Err(format!("{addr} did not answer within {deadline:?}")))
 }
 
 async fn websocket_status(

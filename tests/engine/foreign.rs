@@ -39,6 +39,17 @@ fn a_server_that_only_speaks_mcp_is_proved() {
 }
 
 #[test]
+fn a_bridge_with_room_for_one_client_is_proved_over_both_wires() {
+    let mut rig = of_dialect("narrow", "legacy", "");
+    rig.set("MCPO_BRIDGE_MAX_CONNECTIONS", "1");
+    rig.up();
+    let report = rig.run(&["verify", "--format", "json"]).ok().json();
+    for wire in ["websocket", "rest"] {
+        assert_eq!(outcome(&report, wire).0, "pass", "{wire}");
+    }
+}
+
+#[test]
 fn a_server_that_only_speaks_the_bare_dialect_is_proved() {
     let rig = of_dialect("bare", "bare", "");
     rig.up();

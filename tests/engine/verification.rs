@@ -2,6 +2,7 @@
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
@@ -22,6 +23,45 @@ fn failed(rig: &Rig, code: i32) -> Vec<String> {
         .collect()
 }
 
+/// The ids of the checks that were skipped, each of which says why.
+fn skipped(rig: &Rig) -> Vec<String> {
+    let report: Value = rig.run(&["verify", "--format", "json"]).ended(1).json();
+    let checks = report["checks"].as_array().expect("checks");
+    let skipped = checks.iter().filter(|check| check["outcome"] == "skip");
+    skipped
+        .map(|check| {
+            assert!(check["evidence"].as_str().is_some_and(|why| why.contains(&rig.project)), "{check}");
+            check["id"].as_str().expect("an id").to_owned()
+        })
+        .collect()
+}
+
+#[test]
+fn a_bridge_that_is_paused_or_hangs_is_told_within_seconds() {
+    let rig = Rig::new("paused");
+    rig.up();
+    docker(&["kill", "--signal", "STOP", &rig.bridge()]).ok();
+    let begun = Instant::now();
+    let failures = failed(&rig, 1);
+    let told = rig.run(&["verify"]).ended(1).all();
+    let took = begun.elapsed();
+    docker(&["kill", "--signal", "CONT", &rig.bridge()]).ok();
+    assert_eq!(failures, ["websocket", "rest"], "{told}");
+    assert!(took < Duration::from_secs(40), "{took:?}");
+
+    docker(&["pause", &rig.bridge()]).ok();
+    let begun = Instant::now();
+    let (failures, skips) = (failed(&rig, 1), skipped(&rig));
+    let took = begun.elapsed();
+    docker(&["unpause", &rig.bridge()]).ok();
+    assert_eq!(
+        (failures, skips),
+        (vec!["running".to_owned()], vec!["websocket".to_owned(), "rest".to_owned()])
+    );
+    // Each wire alone was waited for a minute.
+    assert!(took < Duration::from_secs(40), "{took:?}");
+}
+
 #[test]
 fn limits_that_were_changed_behind_our_back_fail_the_verification_and_up_mends_them() {
     let rig = Rig::new("tampered");
@@ -30,7 +70,7 @@ fn limits_that_were_changed_behind_our_back_fail_the_verification_and_up_mends_t
     docker(&["update", "--memory", "512m", "--memory-swap", "1g", "--restart", "no", &id]).ok();
     assert_eq!(failed(&rig, 1), ["memory", "swap", "lifecycle"]);
     let up = rig.up();
-    assert!(up.all().contains("25 passed") || up.out.contains("0 failed"), "{}", up.all());
+    assert!(up.out.contains("0 failed"), "{}", up.all());
     assert_ne!(id_of(&rig.bridge()), id);
     assert_eq!(failed(&rig, 0), Vec::<String>::new());
 }
@@ -41,8 +81,11 @@ fn a_container_that_is_stopped_or_gone_fails_the_verification() {
     rig.up();
     docker(&["stop", &rig.bridge()]).ok();
     assert_eq!(failed(&rig, 1), ["running"]);
+    // The folder's owner can be asked for all the same.
+    assert_eq!(skipped(&rig), ["websocket", "rest"]);
     docker(&["rm", &rig.bridge()]).ok();
     assert_eq!(failed(&rig, 1), ["running"]);
+    assert_eq!(skipped(&rig), ["websocket", "rest", "log-owner"]);
     assert_eq!(rig.probes(), Vec::<String>::new());
 }
 
@@ -109,6 +152,94 @@ fn a_container_that_another_made_in_ours_place_is_seen_through() {
     }
     rig.up();
     assert_eq!(failed(&rig, 0), Vec::<String>::new());
+}
+
+/// Runs the bridge again as `inspect` shows it, labels and all, with further options.
+fn again(rig: &Rig, further: &[&str], command: &[&str]) -> String {
+    let bridge = super::docker::container(&rig.bridge());
+    let (config, host) = (&bridge["Config"], &bridge["HostConfig"]);
+    let text = |value: &Value| value.as_str().expect("a text").to_owned();
+    let mut args: Vec<String> =
+        ["run", "-d", "--read-only", "--cap-drop", "ALL", "--name"].map(str::to_owned).into();
+    args.push(rig.bridge());
+    let mut add = |name: &str, value: String| args.extend([name.to_owned(), value]);
+    for (key, value) in config["Labels"].as_object().expect("labels") {
+        add("--label", format!("{key}={}", text(value)));
+    }
+    for variable in config["Env"].as_array().expect("variables") {
+        add("--env", text(variable));
+    }
+    for (path, options) in host["Tmpfs"].as_object().expect("folders") {
+        add("--tmpfs", format!("{path}:{}", text(options)));
+    }
+    for option in host["SecurityOpt"].as_array().expect("options") {
+        add("--security-opt", text(option));
+    }
+    for mount in host["Binds"].as_array().expect("mounts") {
+        add("--volume", text(mount));
+    }
+    for (key, value) in host["LogConfig"]["Config"].as_object().expect("limits") {
+        add("--log-opt", format!("{key}={}", text(value)));
+    }
+    add("--user", text(&config["User"]));
+    add("--network", text(&host["NetworkMode"]));
+    add("--network-alias", "mcp-bridge".to_owned());
+    add("--restart", text(&host["RestartPolicy"]["Name"]));
+    add("--memory", host["Memory"].to_string());
+    add("--memory-swap", host["MemorySwap"].to_string());
+    add("--cpus", (host["NanoCpus"].as_f64().expect("a limit") / 1e9).to_string());
+    add("--pids-limit", host["PidsLimit"].to_string());
+    add("--publish", format!("127.0.0.1:{}:8765", rig.websocket));
+    add("--publish", format!("127.0.0.1:{}:5000", rig.rest));
+    args.extend(further.iter().map(|&word| word.to_owned()));
+    args.push(text(&bridge["Image"]));
+    args.extend(command.iter().map(|&word| word.to_owned()));
+    docker(&["rm", "-f", &rig.bridge()]).ok();
+    docker(&args.iter().map(String::as_str).collect::<Vec<_>>()).ok();
+    until("the copy answers", || docker(&["exec", &rig.bridge(), "/mcp-bridge", "probe"]).code == Some(0));
+    id_of(&rig.bridge())
+}
+
+#[test]
+fn a_weakened_copy_of_a_container_is_told_from_it_and_replaced() {
+    let rig = Rig::new("copied");
+    rig.up();
+    let copy = again(&rig, &[], &[]);
+    assert_eq!(failed(&rig, 0), Vec::<String>::new());
+    rig.up();
+    assert_eq!(id_of(&rig.bridge()), copy, "a faithful one is left alone");
+
+    let weaker = [
+        &["--group-add", "0", "--device-cgroup-rule", "a *:* rwm"][..],
+        &["--security-opt", "systempaths=unconfined", "--security-opt", "apparmor=unconfined"],
+        &["--mount", "type=tmpfs,target=/evil,tmpfs-mode=1777", "--sysctl", "net.ipv4.ip_forward=1"],
+        &["--env", "LD_PRELOAD=/evil/x.so", "--env", "MCP_BRIDGE_ALLOW_ORIGIN=https://evil.example"],
+    ];
+    let copy = again(&rig, &weaker.concat(), &[]);
+    let ids = ["environment", "groups", "security-options", "system-paths", "sysctls", "tmpfs", "devices"];
+    assert_eq!(failed(&rig, 1), ids);
+    let told = rig.run(&["verify"]).ended(1).all();
+    assert!(told.contains("LD_PRELOAD (added)") && !told.contains("evil.example"), "{told}");
+    rig.up();
+    assert_ne!(id_of(&rig.bridge()), copy);
+    assert_eq!(failed(&rig, 0), Vec::<String>::new());
+}
+
+#[test]
+fn a_copy_that_runs_something_else_or_elsewhere_is_told_from_the_original() {
+    let rig = Rig::new("commanded");
+    rig.up();
+    for (further, command) in [(&[][..], &["--max-connections", "1"][..]), (&["--workdir", "/tmp"], &[])] {
+        again(&rig, further, command);
+        assert_eq!(failed(&rig, 1), ["command"], "{further:?} {command:?}");
+        rig.up();
+    }
+    let guest = rig.named("guest");
+    rig.owns_container(&guest);
+    let image = super::docker::container(&rig.bridge())["Image"].as_str().expect("an image").to_owned();
+    docker(&["run", "-d", "--name", &guest, &image]).ok();
+    again(&rig, &["--pid", &format!("container:{guest}")], &[]);
+    assert_eq!(failed(&rig, 1), ["host-namespaces"]);
 }
 
 #[test]

@@ -300,6 +300,42 @@ fn paths_start_from_the_files_folder_and_those_of_flags_from_the_current_one() {
     assert_eq!(stack.logs.place, LogPlace::Folder(folder.path.join("sub/out")));
 }
 
+#[cfg(unix)]
+#[test]
+fn a_log_folder_of_the_systems_or_with_the_engines_socket_is_refused_where_it_stands() {
+    for (folder, told) in [
+        ("/", "/, the whole file system"),
+        ("/var", "/var, which holds /var/lib/"),
+        ("/etc/cron.d", "/etc/cron.d: /etc is the system's"),
+        ("/proc", "/proc, which is the system's"),
+        ("/var/lib/docker/volumes", "/var/lib/docker/volumes: /var/lib/docker is the system's"),
+        ("/home", "/home, a whole home folder"),
+    ] {
+        let found = yaml(&format!("logs:\n  folder: {folder}\n")).problems();
+        assert!(found[0].starts_with(&format!("logs.folder: must not be {told}")), "{found:?}");
+        assert!(found.len() == 1 && found[0].ends_with("(mcpo.yaml:2)"), "{found:?}");
+    }
+    // Whatever it is called.
+    let folder = yaml("logs:\n  folder: ./etc/new\n  mount: /proc/x\n");
+    std::os::unix::fs::symlink("/etc", folder.path.join("etc")).expect("a link");
+    let error = folder.resolve().expect_err("problems");
+    assert_eq!(error.exit(), Exit::BadInput);
+    assert_eq!(
+        folder.problems(),
+        [
+            "logs.folder: must not be /etc/new: /etc is the system's (mcpo.yaml:2)",
+            "logs.mount: must not be /proc/x: /proc is the kernel's (mcpo.yaml:3)",
+        ]
+    );
+    let folder = yaml("logs: {folder: ./run}\n").with("run/docker.sock", "");
+    assert!(folder.problems()[0].contains("which holds the engine's socket"), "{:?}", folder.problems());
+    let folder = yaml("logs: {folder: ./run}\n").with("run/deep/my.sock", "");
+    assert!(folder.resolve().is_ok());
+    let host = format!("unix://{}/run/deep/my.sock", folder.path.display());
+    assert_eq!(problems(folder.resolve_with(&[("DOCKER_HOST", &host)], &[])).len(), 1);
+    assert!(yaml("logs: {folder: /var/log/mcp}\n").resolve().is_ok());
+}
+
 #[test]
 fn a_seccomp_profile_is_read_and_must_be_one() {
     let folder =

@@ -3,8 +3,9 @@
 use std::collections::HashMap;
 
 use bollard::models::{
-    ContainerCreateBody, EndpointSettings, HostConfig, HostConfigLogConfig, NetworkCreateRequest,
-    NetworkingConfig, PortBinding, PortMap, RestartPolicy, RestartPolicyNameEnum, VolumeCreateRequest,
+    ContainerCreateBody, EndpointSettings, HostConfig, HostConfigCgroupnsModeEnum, HostConfigLogConfig,
+    NetworkCreateRequest, NetworkingConfig, PortBinding, PortMap, RestartPolicy, RestartPolicyNameEnum,
+    VolumeCreateRequest,
 };
 use bollard::query_parameters::{CreateContainerOptionsBuilder, ListNetworksOptionsBuilder};
 
@@ -152,6 +153,8 @@ fn host_config(container: &Container) -> HostConfig {
         nano_cpus: container.cpus.map(Cpus::as_i64),
         pids_limit: container.pids.map(i64::from),
         init: Some(container.init),
+        // Else the engine's own default, which on cgroup v1 is the host's.
+        cgroupns_mode: container.private_cgroups.then_some(HostConfigCgroupnsModeEnum::PRIVATE),
         tmpfs: Some(container.tmpfs.clone().into_iter().collect()),
         binds: Some(container.mounts.iter().map(bind).collect()),
         network_mode: Some(container.network.clone()),

@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::{IpAddr, Ipv4Addr};
 
 use bollard::models::{
-    ContainerInspectResponse, ContainerSummary, HealthStatusEnum, HostConfig, ImageInspect, MountPoint,
-    SystemInfo,
+    ContainerInspectResponse, ContainerSummary, DeviceMapping, DeviceRequest, HealthStatusEnum, HostConfig,
+    ImageInspect, Mount, MountPoint, MountType, PortSummary, PortSummaryTypeEnum, SystemInfo,
+    SystemInfoCgroupVersionEnum,
 };
 use bollard::query_parameters::{
     InspectContainerOptions, ListContainersOptionsBuilder, ListNetworksOptions, ListVolumesOptions,
@@ -15,7 +16,7 @@ use super::Docker;
 use crate::config::Protection;
 use crate::engine::endpoint::Endpoint;
 use crate::engine::error::{self, EngineError};
-use crate::model::{ImageRef, ProjectName, label};
+use crate::model::{ImageRef, ProjectName, Secret, label};
 use crate::plan::{
     Health, HeldPort, ImageFacts, Live, LiveContainer, LiveMount, Machine, Observed, OwnedObject, State,
 };
@@ -108,6 +109,9 @@ impl Docker {
     }
 }
 
+/// The kind of a mount that is memory.
+const IN_MEMORY: &str = "tmpfs";
+
 /// The project's containers, the names of all others with their projects, and the ports those hold.
 type OursAndTheirs = (Vec<LiveContainer>, BTreeMap<String, Option<String>>, Vec<HeldPort>);
 
@@ -133,7 +137,11 @@ fn names(container: &ContainerSummary) -> impl Iterator<Item = String> {
 fn held_ports(container: &ContainerSummary) -> Vec<HeldPort> {
     let name = names(container).next().unwrap_or_default();
     let project = project_of(container.labels.as_ref());
-    let held = container.ports.iter().flatten().filter_map(|port| {
+    // Ours are TCP, and a port of another protocol's is another port.
+    let tcp = |port: &&PortSummary| {
+        matches!(port.typ, None | Some(PortSummaryTypeEnum::TCP | PortSummaryTypeEnum::EMPTY))
+    };
+    let held = container.ports.iter().flatten().filter(tcp).filter_map(|port| {
         let address = port.ip.as_deref().and_then(|ip| ip.parse().ok());
         Some(HeldPort {
             port: port.public_port?,
@@ -165,6 +173,7 @@ pub(super) fn machine(endpoint: &Endpoint, version: &(String, String), info: Sys
         engine: version.0.clone(),
         api: version.1.clone(),
         architecture: architecture(&info.architecture.unwrap_or_default()),
+        private_cgroups: info.cgroup_version == Some(SystemInfoCgroupVersionEnum::_2),
         cpus: info.ncpu.and_then(|count| u32::try_from(count).ok()).unwrap_or(1),
         unenforced: unenforced
             .into_iter()
@@ -191,6 +200,8 @@ fn image_facts(image: ImageInspect) -> ImageFacts {
         labels: config.labels.unwrap_or_default().into_iter().collect(),
         entrypoint: config.entrypoint.unwrap_or_default(),
         command: config.cmd.unwrap_or_default(),
+        environment: variables(config.env),
+        working_dir: config.working_dir.unwrap_or_default(),
         architecture: image.architecture.unwrap_or_default(),
         size: image.size.and_then(|size| u64::try_from(size).ok()).unwrap_or(0),
         digests: image.repo_digests.unwrap_or_default(),
@@ -208,7 +219,15 @@ fn live_container(container: ContainerInspectResponse) -> LiveContainer {
         _ => None,
     });
     let networks = container.network_settings.and_then(|settings| settings.networks).unwrap_or_default();
-    let mounts = container.mounts.unwrap_or_default();
+    let (in_memory, mounts): (Vec<_>, Vec<_>) = container
+        .mounts
+        .unwrap_or_default()
+        .into_iter()
+        .partition(|mount| mount.typ.as_deref() == Some(IN_MEMORY));
+    let mut confined = confinement(host);
+    for mount in in_memory {
+        confined.tmpfs.entry(mount.destination.unwrap_or_default()).or_default();
+    }
     LiveContainer {
         id: container.id.unwrap_or_default(),
         name: container.name.unwrap_or_default().trim_start_matches('/').to_owned(),
@@ -223,11 +242,15 @@ fn live_container(container: ContainerInspectResponse) -> LiveContainer {
         health,
         live: Live {
             image_id: container.image.unwrap_or_default(),
+            entrypoint: config.entrypoint.unwrap_or_default(),
             command: config.cmd.unwrap_or_default(),
+            working_dir: config.working_dir.unwrap_or_default(),
+            hostname: config.hostname.unwrap_or_default(),
+            environment: variables(config.env),
             user: config.user.unwrap_or_default(),
             networks: networks.into_keys().collect(),
             mounts: mounts.into_iter().filter_map(live_mount).collect(),
-            ..confinement(host)
+            ..confined
         },
     }
 }
@@ -239,8 +262,9 @@ fn confinement(host: HostConfig) -> Live {
         ("ipc", host.ipc_mode),
         ("uts", host.uts_mode),
         ("userns", host.userns_mode),
+        ("cgroup", host.cgroupns_mode.map(|mode| mode.to_string())),
     ];
-    let shared = modes.into_iter().filter(|(_, mode)| mode.as_deref() == Some("host"));
+    let shared = modes.into_iter().filter_map(|(name, mode)| shared_with(name, &mode?));
     let log = host.log_config.unwrap_or_default();
     Live {
         read_only: host.readonly_rootfs.unwrap_or(false),
@@ -253,8 +277,11 @@ fn confinement(host: HostConfig) -> Live {
         nano_cpus: host.nano_cpus.unwrap_or(0),
         pids: host.pids_limit.unwrap_or(0),
         init: host.init.unwrap_or(false),
-        tmpfs: host.tmpfs.unwrap_or_default().into_iter().collect(),
-        host_namespaces: shared.map(|(name, _)| name.to_owned()).collect(),
+        groups: host.group_add.unwrap_or_default().into_iter().collect(),
+        system_paths: system_paths(host.masked_paths, host.readonly_paths),
+        sysctls: host.sysctls.unwrap_or_default().into_iter().collect(),
+        tmpfs: tmpfs(host.tmpfs, host.mounts),
+        shared_namespaces: shared.collect(),
         ports: host.port_bindings.unwrap_or_default().into_iter().flat_map(bindings).collect(),
         restart: match host.restart_policy.and_then(|policy| policy.name).map(|name| name.to_string()) {
             Some(name) if !name.is_empty() => name,
@@ -262,9 +289,74 @@ fn confinement(host: HostConfig) -> Live {
         },
         log_driver: log.typ.unwrap_or_default(),
         log_options: log.config.map(|options| options.into_iter().collect()),
-        devices: host.devices.map_or(0, |devices| devices.len()),
+        devices: devices(host.devices, host.device_cgroup_rules, host.device_requests),
         ..Live::default()
     }
+}
+
+/// `KEY=value`, as engines keep variables.
+fn variables(listed: Option<Vec<String>>) -> BTreeMap<String, Secret> {
+    let pair = |line: String| match line.split_once('=') {
+        Some((name, value)) => (name.to_owned(), Secret::new(value)),
+        None => (line, Secret::default()),
+    };
+    listed.unwrap_or_default().into_iter().map(pair).collect()
+}
+
+/// A namespace that is not the container's own: the host's, another container's, or that of a pod.
+fn shared_with(name: &str, mode: &str) -> Option<String> {
+    match mode.split_once(':') {
+        None if mode == "host" => Some(name.to_owned()),
+        Some(("container" | "ns" | "pod", _)) => Some(format!("{name} ({mode})")),
+        _ => None,
+    }
+}
+
+/// An engine that shows neither list does not say; an empty one says that nothing is protected.
+fn system_paths(masked: Option<Vec<String>>, read_only: Option<Vec<String>>) -> Option<BTreeSet<String>> {
+    if masked.is_none() && read_only.is_none() {
+        return None;
+    }
+    Some(masked.into_iter().chain(read_only).flatten().collect())
+}
+
+/// Folders in memory by their options, whichever of the two ways they were asked for in.
+fn tmpfs(folders: Option<HashMap<String, String>>, mounts: Option<Vec<Mount>>) -> BTreeMap<String, String> {
+    let in_memory = mounts.into_iter().flatten().filter(|mount| mount.typ == Some(MountType::TMPFS));
+    let folder = |mount: Mount| {
+        let access = if mount.read_only == Some(true) { "ro" } else { "rw" };
+        // What the engine adds to each of them.
+        let mut options: Vec<String> = ["noexec", "nosuid", "nodev", access].map(str::to_owned).into();
+        let asked = mount.tmpfs_options.unwrap_or_default();
+        options.extend(asked.size_bytes.map(|size| format!("size={size}")));
+        options.extend(asked.mode.map(|mode| format!("mode={mode:o}")));
+        options.extend(asked.options.into_iter().flatten().map(|option| option.join("=")));
+        (mount.target.unwrap_or_default(), options.join(","))
+    };
+    folders.unwrap_or_default().into_iter().chain(in_memory.map(folder)).collect()
+}
+
+fn devices(
+    given: Option<Vec<DeviceMapping>>,
+    rules: Option<Vec<String>>,
+    requests: Option<Vec<DeviceRequest>>,
+) -> BTreeSet<String> {
+    let given = given.into_iter().flatten().map(|device| device.path_on_host.unwrap_or_default());
+    let rules = rules.into_iter().flatten().map(|rule| format!("rule {rule}"));
+    let requests = requests.into_iter().flatten().map(|request| {
+        let of = request.driver.filter(|driver| !driver.is_empty());
+        format!(
+            "request of {}",
+            of.unwrap_or_else(|| request
+                .capabilities
+                .into_iter()
+                .flatten()
+                .flatten()
+                .collect::<Vec<_>>()
+                .join(" "))
+        )
+    });
+    given.chain(rules).chain(requests).collect()
 }
 
 fn capabilities(listed: Option<Vec<String>>) -> BTreeSet<String> {
@@ -285,9 +377,6 @@ fn bindings(
 
 fn live_mount(mount: MountPoint) -> Option<LiveMount> {
     let kind = mount.typ?;
-    if kind == "tmpfs" {
-        return None;
-    }
     let source = if kind == "volume" { mount.name } else { mount.source };
     Some(LiveMount {
         kind,
@@ -295,4 +384,28 @@ fn live_mount(mount: MountPoint) -> Option<LiveMount> {
         target: mount.destination.unwrap_or_default(),
         writable: mount.rw.unwrap_or(false),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_port_of_another_protocol_is_not_held() {
+        let port = |public, typ| PortSummary {
+            ip: Some("0.0.0.0".to_owned()),
+            private_port: 1,
+            public_port: Some(public),
+            typ,
+        };
+        let ports = vec![
+            port(5000, Some(PortSummaryTypeEnum::UDP)),
+            port(5001, Some(PortSummaryTypeEnum::SCTP)),
+            port(8765, Some(PortSummaryTypeEnum::TCP)),
+            port(8766, None),
+        ];
+        let container = ContainerSummary { ports: Some(ports), ..ContainerSummary::default() };
+        let held: Vec<u16> = held_ports(&container).into_iter().map(|held| held.port).collect();
+        assert_eq!(held, [8765, 8766]);
+    }
 }

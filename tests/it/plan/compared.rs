@@ -1,6 +1,6 @@
 //! Field by field: what was promised, and what `inspect` says.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use mcpo_deploy::plan::{Container, Live, LiveMount, Mismatch, Profile, compare};
 
@@ -31,10 +31,7 @@ type Change = (&'static str, fn(&mut Live));
 
 #[test]
 fn every_field_that_is_changed_behind_our_back_is_noticed_by_its_own_check() {
-    let insert = |set: &mut std::collections::BTreeSet<String>, word: &str| {
-        set.insert(word.to_owned());
-    };
-    let changes: [Change; 31] = [
+    let changes: [Change; 45] = [
         ("image", |live| live.image_id = "sha256:fefefefefefefefefefe".to_owned()),
         ("user", |live| live.user = "0:0".to_owned()),
         ("user", |live| live.user = String::new()),
@@ -70,7 +67,8 @@ fn every_field_that_is_changed_behind_our_back_is_noticed_by_its_own_check() {
         }),
         ("networks", |live| live.networks.clear()),
         ("networks", |live| live.networks.extend(["lan".to_owned()])),
-        ("host-namespaces", |live| live.host_namespaces = ["pid".to_owned()].into()),
+        ("host-namespaces", |live| live.shared_namespaces = ["pid".to_owned()].into()),
+        ("host-namespaces", |live| live.shared_namespaces = ["cgroup".to_owned()].into()),
         ("ports", |live| live.ports.extend([(String::new(), 22, 22)])),
         ("ports", |live| live.ports.clear()),
         ("restart", |live| live.restart = "always".to_owned()),
@@ -79,9 +77,35 @@ fn every_field_that_is_changed_behind_our_back_is_noticed_by_its_own_check() {
         ("log-limits", |live| {
             live.log_options = Some([("max-size".to_owned(), "1".to_owned())].into());
         }),
-        ("devices", |live| live.devices = 1),
+        ("devices", |live| live.devices = ["rule a *:* rwm".to_owned()].into()),
+        ("command", |live| live.entrypoint = vec!["/evil".to_owned()]),
+        ("command", |live| live.command = vec!["serve".to_owned()]),
+        ("workdir", |live| live.working_dir = "/evil".to_owned()),
+        ("environment", |live| {
+            live.environment.insert("LD_PRELOAD".to_owned(), "/evil/x.so".to_owned().into());
+        }),
+        ("environment", |live| {
+            live.environment.insert("MCP_BRIDGE_ALLOW_HOST".to_owned(), "evil.example".to_owned().into());
+        }),
+        ("environment", |live| {
+            live.environment.remove("LANG");
+        }),
+        ("environment", |live| {
+            live.environment.insert("sk-SECRET+/value".to_owned(), String::new().into());
+        }),
+        ("groups", |live| live.groups = ["0".to_owned()].into()),
+        ("security-options", |live| live.security_opt.push("apparmor=unconfined".to_owned())),
+        ("security-options", |live| live.security_opt.push("label=disable".to_owned())),
+        ("system-paths", |live| live.system_paths = Some([].into())),
+        ("sysctls", |live| {
+            live.sysctls.insert("net.ipv4.ip_forward".to_owned(), "1".to_owned());
+        }),
+        ("tmpfs", |live| {
+            live.tmpfs.insert("/evil".to_owned(), "rw,noexec".to_owned());
+        }),
     ];
-    let container = bridge(&[]);
+    let mut container = bridge(&[]);
+    container.private_cgroups = true;
     let mut told = Vec::new();
     for (id, change) in changes {
         let mut engine = live(&container);
@@ -91,27 +115,53 @@ fn every_field_that_is_changed_behind_our_back_is_noticed_by_its_own_check() {
         told.push(format!("{id}: {} and should be {}", found[0].found, found[0].promised));
     }
     insta::assert_snapshot!(told.join("\n"));
-    let mut ids: std::collections::BTreeSet<String> =
-        compare(&container, &live(&container)).iter().map(|field| field.id.to_owned()).collect();
-    insert(&mut ids, "command");
-    let tested = changes.iter().map(|(id, _)| (*id).to_owned()).chain(["command".to_owned()]);
-    assert_eq!(ids, tested.collect(), "every field has a change of its own here");
+    assert!(!told.join(" ").contains("SECRET") && !told.join(" ").contains("evil.example"), "{told:?}");
+    let ids: BTreeSet<_> = compare(&container, &live(&container)).iter().map(|field| field.id).collect();
+    let tested = changes.iter().map(|(id, _)| *id).collect();
+    assert_eq!(ids, tested, "every field has a change of its own here");
 }
 
 #[test]
-fn a_command_is_compared_where_one_was_asked_for() {
-    let stack = stack(&[("orchestrator.command", "[/server, --fast]")]);
+fn a_command_is_the_one_asked_for_or_the_images_own_word_by_word() {
+    let stack = stack(&[("orchestrator.command", "[--fast, two words]")]);
     let stdio = desired_on(&stack, Profile::Bridge, &observed(&stack)).expect("a desired state").stdio;
     let mut changed = live(&stdio);
-    changed.command = vec!["/server".to_owned()];
+    changed.command = ["--fast", "two", "words"].map(str::to_owned).into();
     let found = differing(&stdio, &changed);
-    assert_eq!((found[0].id, found[0].found.as_str(), found.len()), ("command", "/server", 1));
+    assert_eq!((found[0].id, found.len()), ("command", 1));
+    assert_eq!(found[0].promised, "/mcp-orchestrator --fast \"two words\"");
+    // Where the words are cut into entrypoint and command changes nothing of what runs.
+    changed.entrypoint = ["/mcp-orchestrator", "--fast"].map(str::to_owned).into();
+    changed.command = vec!["two words".to_owned()];
+    assert_eq!(differing(&stdio, &changed), []);
+}
+
+#[test]
+fn of_an_image_that_nobody_has_seen_yet_nothing_is_promised() {
+    let stack = stack(&[]);
+    let mut engine = observed(&stack);
+    engine.images.clear();
+    let desired = desired_on(&stack, Profile::Bridge, &engine).expect("a desired state");
+    let fields = compare(&desired.containers[0], &Live::default());
+    assert!(fields.iter().all(|field| !["image", "command", "environment"].contains(&field.id)));
+}
+
+#[test]
+fn cgroups_of_the_hosts_are_no_difference_where_that_is_the_engines_default() {
+    let container = bridge(&[]);
+    let engine = Live { shared_namespaces: ["cgroup".to_owned()].into(), ..live(&container) };
+    assert_eq!(differing(&container, &engine), []);
 }
 
 #[test]
 fn spellings_that_mean_the_same_differ_in_nothing() {
     let container = bridge(&[("hardening.cap_add", "CAP_CHOWN, KILL")]);
     let mut engine = live(&container);
+    // Docker adds a path to an image without one.
+    let path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+    engine.environment.insert("PATH".to_owned(), path.to_owned().into());
+    engine.entrypoint = vec!["/mcp-orchestrator".to_owned()];
+    engine.working_dir = "/".to_owned();
     engine.security_opt = vec!["no-new-privileges".to_owned(), "seccomp=builtin".to_owned()];
     let options = engine.tmpfs["/tmp"].split(',').rev().collect::<Vec<_>>().join(",");
     engine.tmpfs.insert("/tmp".to_owned(), options);
@@ -155,6 +205,11 @@ fn what_podman_shows_of_the_same_container_differs_in_nothing() {
     .map(|(path, options)| (path.to_owned(), options.to_owned()))
     .into();
     engine.log_options = None;
+    engine.system_paths = None;
+    engine.working_dir = "/".to_owned();
+    engine.hostname = "8004a80b38c2".to_owned();
+    let added = [("TERM", "xterm"), ("container", "podman"), ("HOSTNAME", "8004a80b38c2")];
+    engine.environment.extend(added.map(|(name, value)| (name.to_owned(), value.to_owned().into())));
     engine.security_opt = vec!["no-new-privileges".to_owned()];
     assert_eq!(differing(&container, &engine), []);
     let log =

@@ -159,6 +159,7 @@ fn what_is_weaker_than_the_strictest_reading_is_listed_by_name() {
     let weak = stack(&[
         ("hardening.read_only", "false"),
         ("hardening.user", "0:0"),
+        ("hardening.tmpfs", "{/tmp: \"exec,suid,dev,size=1m\", /run: \"exec,noexec\", /x: \"nodev,dev\"}"),
         ("hardening.cap_add", "CHOWN"),
         ("hardening.no_new_privileges", "false"),
         ("hardening.seccomp", "unconfined"),
@@ -175,6 +176,18 @@ fn what_is_weaker_than_the_strictest_reading_is_listed_by_name() {
         .map(|found| format!("{} ({}): {}", found.id, found.asked, found.what))
         .collect();
     insta::assert_snapshot!(told.join("\n"));
+}
+
+#[test]
+fn that_the_bridge_keeps_a_network_where_none_was_asked_for_is_said_with_its_reason() {
+    let stack = stack(&[("hardening.network", "none")]);
+    let found = deviations(&stack);
+    let named = found.iter().find(|deviation| deviation.id == "bridge-network").expect("a deviation");
+    assert!(named.what.contains("publishes no port of a container without one"), "{named:?}");
+    let desired = desired_on(&stack, Profile::Bridge, &observed(&stack)).expect("a desired state");
+    assert_eq!(desired.notes, [named.what.as_str()]);
+    let images = desired_on(&stack, Profile::BuildOnly, &observed(&stack)).expect("a desired state");
+    assert_eq!(images.notes, [""; 0]);
 }
 
 #[test]

@@ -46,6 +46,7 @@ pub(super) fn facts(id: &str) -> ImageFacts {
         user: "65532:65532".to_owned(),
         labels: labels.map(|(key, value)| (key.to_owned(), value.to_owned())).into(),
         entrypoint: vec!["/mcp-orchestrator".to_owned()],
+        environment: [("LANG".to_owned(), "C".to_owned().into())].into(),
         architecture: "amd64".to_owned(),
         ..ImageFacts::default()
     }
@@ -123,9 +124,33 @@ pub(super) fn live(container: &Container) -> Live {
     security_opt.extend(container.seccomp.iter().map(|profile| format!("seccomp={profile}")));
     let log = [("max-size", container.log_size.to_string()), ("max-file", container.log_files.to_string())];
     let ports = container.ports.iter();
+    let inherited = container.inherited.clone().unwrap_or_default();
+    let mut environment = inherited.environment;
+    environment.extend(container.environment.clone());
+    let system_paths = [
+        "/proc/asound",
+        "/proc/acpi",
+        "/proc/kcore",
+        "/proc/keys",
+        "/proc/latency_stats",
+        "/proc/timer_list",
+        "/proc/timer_stats",
+        "/proc/sched_debug",
+        "/proc/scsi",
+        "/sys/firmware",
+        "/proc/bus",
+        "/proc/fs",
+        "/proc/irq",
+        "/proc/sys",
+        "/proc/sysrq-trigger",
+    ];
     Live {
         image_id: container.image_id.clone().unwrap_or_default(),
-        command: container.command.clone(),
+        entrypoint: inherited.entrypoint,
+        command: if container.command.is_empty() { inherited.command } else { container.command.clone() },
+        working_dir: inherited.working_dir,
+        environment,
+        system_paths: Some(system_paths.map(str::to_owned).into()),
         user: container.user.to_string(),
         read_only: container.read_only,
         cap_add: container.cap_add.clone(),

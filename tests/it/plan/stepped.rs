@@ -78,7 +78,8 @@ fn a_changed_secret_replaces_the_container_and_shows_nowhere() {
     let after = stack(&[(key, "sk-SECRET-two")]);
     let engine = brought_up(&before, Profile::Bridge);
     let plan = plan_on(&after, Profile::Bridge, &engine).expect("a plan");
-    let bridge = "demo-mcp-bridge-1 (its configuration has changed)";
+    let bridge = "demo-mcp-bridge-1 (environment is as planned but for OPENAI_API_KEY (another value) and should \
+                  be as planned (11 variables))";
     assert_eq!(
         told(&plan),
         [
@@ -135,6 +136,24 @@ fn a_container_that_compose_started_from_a_rendered_file_is_left_alone_while_it_
     engine.containers[0].live.user = "0:0".to_owned();
     let plan = plan_on(&stack, Profile::Bridge, &engine).expect("a plan");
     assert!(told(&plan)[0].ends_with("(user is 0:0 and should be 65532:65532)"), "{plan}");
+}
+
+#[test]
+fn what_inspect_does_not_show_of_a_change_replaces_the_container_too() {
+    let before = stack(&[]);
+    let mut engine = brought_up(&before, Profile::Bridge);
+    engine.containers[0].labels.insert(label::CONFIG_HASH.to_owned(), "sha256:00".to_owned());
+    let plan = plan_on(&before, Profile::Bridge, &engine).expect("a plan");
+    assert_eq!(told(&plan)[0], "stop container demo-mcp-bridge-1 (its configuration has changed)");
+}
+
+#[test]
+fn a_weakened_copy_that_carries_our_labels_is_replaced_all_the_same() {
+    let stack = stack(&[]);
+    let mut engine = brought_up(&stack, Profile::Bridge);
+    engine.containers[0].live.groups = ["0".to_owned()].into();
+    let plan = plan_on(&stack, Profile::Bridge, &engine).expect("a plan");
+    assert_eq!(told(&plan)[0], "stop container demo-mcp-bridge-1 (groups is 0 and should be none)");
 }
 
 #[test]
