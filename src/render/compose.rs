@@ -93,7 +93,7 @@ fn notes(file: &File, options: &Options<'_>) -> Vec<String> {
         notes.push("for Compose 1.29 there is no `name:`: give the project with -p".to_owned());
         if file.services.iter().any(|service| service.env_file.is_some()) {
             notes.push(format!(
-                "for Compose 1.29 env files have no `required` and no `format: raw`: {name}'s must be there, and quotes in it are its own to read"
+                "for Compose 1.29 env files have no `required` and no `format: raw`: {name}'s must be there, and what quotes, `$` and `#` in it mean is its own"
             ));
         }
         if file.services.iter().any(|service| options.own_images.iter().any(|own| own.name() == service.name))
@@ -102,6 +102,13 @@ fn notes(file: &File, options: &Options<'_>) -> Vec<String> {
                 .push("for Compose 1.29 there is no `pull_policy`: run `mcpo-deploy build` first".to_owned());
         }
     }
+    let raw = file.services.iter().filter(|service| service.env_file.as_ref().is_some_and(|file| file.raw));
+    notes.extend(raw.map(|service| {
+        format!(
+            "a value in {}'s env file has quotes, `$`, `#`, a backslash or a space at an end: it is read as it is by Compose 2.30 and later, and refused by an older one",
+            service.name
+        )
+    }));
     let by_id = file.services.iter().filter(|service| service.pinned == Some("id"));
     notes.extend(
         by_id.map(|service| {

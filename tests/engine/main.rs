@@ -17,6 +17,7 @@ mod guide;
 mod hardening;
 mod interruption;
 mod remote;
+mod rendered;
 mod rig;
 mod secrets;
 mod up;

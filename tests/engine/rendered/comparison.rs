@@ -1,0 +1,193 @@
+//! Two `docker inspect` documents, field by field.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+
+/// A difference that remains, and why.
+pub(super) struct Remains {
+    /// The field; a `*` stands for any text.
+    pub(super) field: &'static str,
+    pub(super) why: &'static str,
+}
+const fn remains(field: &'static str, why: &'static str) -> Remains {
+    Remains { field, why }
+}
+
+/// Whatever made the container.
+pub(super) const ALWAYS: [Remains; 15] = [
+    remains("Created", "the moment"),
+    remains("State.StartedAt", "the moment"),
+    remains("State.Pid", "the process's number on this machine"),
+    remains("State.Health.*", "how often it was asked by now; what is asked is in Config.Healthcheck"),
+    remains("GraphDriver.Data.*", "folders of the container's own, by generated names"),
+    remains("NetworkSettings.SandboxID", "generated"),
+    remains("NetworkSettings.SandboxKey", "generated"),
+    remains("NetworkSettings.Networks.*.EndpointID", "generated"),
+    remains("NetworkSettings.Networks.*.NetworkID", "generated: `down` removed the network in between"),
+    remains("NetworkSettings.Networks.*.Gateway", "the engine gives addresses out as they come"),
+    remains("NetworkSettings.Networks.*.IPAddress", "the engine gives addresses out as they come"),
+    remains("NetworkSettings.Networks.*.MacAddress", "follows from the address"),
+    remains("Config.AttachStdout", "whether who created it wanted to listen at once"),
+    remains("Config.AttachStderr", "whether who created it wanted to listen at once"),
+    remains("Config.Labels.io.mcpo-deploy.config-hash", "what `up` was asked for; nobody else knows it"),
+];
+
+/// Where Compose made it.
+pub(super) const OF_COMPOSE: [Remains; 6] = [
+    remains("Config.Labels.com.docker.compose.config-hash", "of Compose's own model"),
+    remains("Config.Labels.com.docker.compose.depends_on", "Compose's note of the order"),
+    remains("Config.Labels.com.docker.compose.image", "Compose's note of the image's id, which is Image"),
+    remains("Config.Labels.com.docker.compose.version", "who made it"),
+    remains("Config.Labels.com.docker.compose.project.config_files", "the file that it was made from"),
+    remains("Config.Labels.com.docker.compose.project.working_dir", "where that file lies"),
+];
+
+/// Where Compose v2 made it.
+pub(super) const OF_COMPOSE_2: [Remains; 3] = [
+    remains("HostConfig.Binds", "asked for as HostConfig.Mounts; what came of it is in Mounts"),
+    remains("HostConfig.Mounts.*", "asked for as HostConfig.Binds; what came of it is in Mounts"),
+    remains("Mounts.*.Mode", "the word of a bind; whether it may be written to is RW"),
+];
+
+/// Fields that decide what a container may do, what it runs and who reaches it: in no table.
+const CONFINING: [&str; 48] = [
+    "Image",
+    "Path",
+    "Args",
+    "AppArmorProfile",
+    "ProcessLabel",
+    "MountLabel",
+    "Config.User",
+    "Config.Env",
+    "Config.Cmd",
+    "Config.Entrypoint",
+    "Config.WorkingDir",
+    "Config.Image",
+    "Config.Healthcheck.Test",
+    "Config.ExposedPorts.8765/tcp",
+    "Config.Labels.io.mcpo-deploy.project",
+    "Config.Labels.com.docker.compose.project",
+    "Config.Labels.com.docker.compose.service",
+    "Config.StopTimeout",
+    "HostConfig.ReadonlyRootfs",
+    "HostConfig.Privileged",
+    "HostConfig.CapAdd",
+    "HostConfig.CapDrop",
+    "HostConfig.SecurityOpt",
+    "HostConfig.Memory",
+    "HostConfig.MemorySwap",
+    "HostConfig.NanoCpus",
+    "HostConfig.PidsLimit",
+    "HostConfig.Tmpfs./tmp",
+    "HostConfig.Init",
+    "HostConfig.LogConfig.Type",
+    "HostConfig.LogConfig.Config.max-size",
+    "HostConfig.NetworkMode",
+    "HostConfig.PidMode",
+    "HostConfig.IpcMode",
+    "HostConfig.UTSMode",
+    "HostConfig.UsernsMode",
+    "HostConfig.CgroupParent",
+    "HostConfig.Devices",
+    "HostConfig.GroupAdd",
+    "HostConfig.RestartPolicy.Name",
+    "HostConfig.PortBindings.8765/tcp.0.HostIp",
+    "HostConfig.MaskedPaths",
+    "HostConfig.ReadonlyPaths",
+    "NetworkSettings.Ports.8765/tcp.0.HostIp",
+    "Mounts.0.Type",
+    "Mounts.0.Source",
+    "Mounts.0.Destination",
+    "Mounts.0.RW",
+];
+
+#[test]
+fn no_field_that_confines_a_container_may_differ() {
+    for table in [&ALWAYS[..], &OF_COMPOSE, &OF_COMPOSE_2] {
+        for one in table {
+            let confines = CONFINING.iter().find(|name| matches(one.field, name));
+            assert_eq!(confines, None, "{} ({})", one.field, one.why);
+        }
+    }
+}
+
+/// Every difference that is in none of the tables, as `field: this, that`. An empty list, an empty
+/// object, `null` and a field that is not there all say the same: nothing. The container's own id is
+/// the same on both sides.
+pub(super) fn differences(ours: &Value, theirs: &Value, tables: &[&[Remains]]) -> Vec<String> {
+    let (ours, theirs) = (fields(ours), fields(theirs));
+    let names: BTreeSet<&String> = ours.keys().chain(theirs.keys()).collect();
+    let differ = names.into_iter().filter(|name| ours.get(*name) != theirs.get(*name));
+    let allowed = |name: &str| tables.iter().flat_map(|table| *table).any(|one| matches(one.field, name));
+    let shown = |value: Option<&Value>| value.map_or_else(|| "nothing".to_owned(), ToString::to_string);
+    differ
+        .filter(|name| !allowed(name))
+        .map(|name| format!("{name}: {} / {}", shown(ours.get(name)), shown(theirs.get(name))))
+        .collect()
+}
+
+/// Every field that says something, by its path.
+fn fields(document: &Value) -> BTreeMap<String, Value> {
+    let mut document = document.clone();
+    let id = document["Id"].as_str().expect("an id").to_owned();
+    let short: String = id.chars().take(12).collect();
+    let mut all = BTreeMap::new();
+    flatten(&mut document, "", &|text| text.replace(&id, "<id>").replace(&short, "<id>"), &mut all);
+    all
+}
+
+fn flatten(
+    value: &mut Value,
+    path: &str,
+    neutral: &dyn Fn(&str) -> String,
+    all: &mut BTreeMap<String, Value>,
+) {
+    match value {
+        Value::Null => {}
+        Value::Object(entries) => {
+            for (key, value) in entries {
+                let below = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
+                flatten(value, &below, neutral, all);
+            }
+        }
+        Value::Array(items) if items.iter().any(Value::is_object) => {
+            for (index, item) in items.iter_mut().enumerate() {
+                flatten(item, &format!("{path}.{index}"), neutral, all);
+            }
+        }
+        Value::Array(items) => {
+            for item in items.iter_mut() {
+                if let Value::String(text) = item {
+                    *text = neutral(text);
+                }
+            }
+            // What has no order is in one.
+            if UNORDERED.iter().any(|field| matches(field, path)) {
+                items.sort_by_key(ToString::to_string);
+            }
+            if !items.is_empty() {
+                all.insert(path.to_owned(), value.clone());
+            }
+        }
+        Value::String(text) => {
+            all.insert(path.to_owned(), Value::String(neutral(text)));
+        }
+        _ => {
+            all.insert(path.to_owned(), value.clone());
+        }
+    }
+}
+
+const UNORDERED: [&str; 5] =
+    ["Config.Env", "HostConfig.SecurityOpt", "HostConfig.CapAdd", "HostConfig.Binds", "*.Aliases"];
+
+/// Whether a name is one that the pattern, with at most one `*`, means.
+fn matches(pattern: &str, name: &str) -> bool {
+    match pattern.split_once('*') {
+        None => pattern == name,
+        Some((start, end)) => {
+            name.len() >= start.len() + end.len() && name.starts_with(start) && name.ends_with(end)
+        }
+    }
+}
