@@ -43,6 +43,7 @@ pub(super) async fn run(global: &Global, profile: Profile, dry_run: bool) -> Res
     }
     let architecture = &deployment.observed.machine.architecture;
     execute(&plan, &session.docker, &session.programs, architecture, &global.reporter).await?;
+    let desired = desired.named_as_found(&deployment.observed, &plan);
     let reach = Reach::of(&deployment.observed.machine);
     for container in &desired.containers {
         let just_now = plan.steps.iter().any(|step| step.op == Op::Start(container.name.clone()));

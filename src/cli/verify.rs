@@ -4,7 +4,7 @@ use super::deploy::Deployment;
 use super::error::CliError;
 use super::session::Global;
 use crate::diagnostic::{Exit, Failure};
-use crate::plan::{Profile, Service};
+use crate::plan::{Plan, Profile, Service};
 use crate::report::{report_json, report_table};
 use crate::verify::{Reach, Scope, verify};
 
@@ -12,7 +12,7 @@ pub(super) async fn run(global: &Global) -> Result<Exit, Failure> {
     let session = global.open_aloud().await?;
     let mut deployment = Deployment::look(&session, Profile::Bridge, false).await?;
     deployment.profile = profile_of(&deployment);
-    let desired = deployment.desired(&session)?;
+    let desired = deployment.desired(&session)?.named_as_found(&deployment.observed, &Plan::default());
     let missing = desired.missing(&deployment.observed);
     if !missing.is_empty() {
         let project = session.stack.project.to_string();

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use super::container::{Container, EnvFileRef, Mount, MountSource, Origins, Port, Restart, Service};
 use super::limits::Limits;
-use super::observed::{ImageFacts, Machine, Observed, OwnedObject};
-use super::op::{Network, Volume};
+use super::observed::{ImageFacts, LiveContainer, Machine, Observed, OwnedObject};
+use super::op::{Network, Op, Plan, Volume};
 use super::problem::{PlanError, PlanProblem};
 use crate::config::{self, LogPlace, Seccomp, Stack};
 use crate::model::{ImageRef, ProjectName, Secret, User, label};
@@ -55,6 +55,24 @@ pub struct Desired {
 }
 
 impl Desired {
+    /// The same with each container called what it is called: a service is known by its label, and
+    /// Compose 1.29 joins names otherwise. What `plan` makes anew is called as planned.
+    #[must_use]
+    pub fn named_as_found(mut self, observed: &Observed, plan: &Plan) -> Self {
+        let is_new = |service: Service| {
+            plan.steps.iter().any(|step| matches!(&step.op, Op::Create(new) if new.service == service))
+        };
+        for container in &mut self.containers {
+            let service = container.service;
+            let of_service =
+                |live: &&LiveContainer| live.is_service() && live.service() == Some(service.name());
+            if let Some(live) = observed.containers.iter().find(of_service).filter(|_| !is_new(service)) {
+                container.name.clone_from(&live.name);
+            }
+        }
+        self
+    }
+
     /// What the containers stand on and is not there: networks and volumes, by kind and name. An
     /// engine would make a volume that is missing by itself, as nobody's.
     #[must_use]

@@ -96,6 +96,14 @@ fn notes(file: &File, options: &Options<'_>) -> Vec<String> {
                 "for Compose 1.29 env files have no `required` and no `format: raw`: {name}'s must be there, and what quotes, `$` and `#` in it mean is its own"
             ));
         }
+        if file
+            .services
+            .iter()
+            .flat_map(|service| &service.security_opt)
+            .any(|option| option.starts_with("seccomp:."))
+        {
+            notes.push("Compose 1.29 takes the seccomp profile's path from where it is run: run it in the file's folder".to_owned());
+        }
         if file.services.iter().any(|service| options.own_images.iter().any(|own| own.name() == service.name))
         {
             notes

@@ -15,7 +15,7 @@ const fn remains(field: &'static str, why: &'static str) -> Remains {
 }
 
 /// Whatever made the container.
-pub(super) const ALWAYS: [Remains; 15] = [
+pub(super) const ALWAYS: [Remains; 16] = [
     remains("Created", "the moment"),
     remains("State.StartedAt", "the moment"),
     remains("State.Pid", "the process's number on this machine"),
@@ -27,6 +27,7 @@ pub(super) const ALWAYS: [Remains; 15] = [
     remains("NetworkSettings.Networks.*.NetworkID", "generated: `down` removed the network in between"),
     remains("NetworkSettings.Networks.*.Gateway", "the engine gives addresses out as they come"),
     remains("NetworkSettings.Networks.*.IPAddress", "the engine gives addresses out as they come"),
+    remains("NetworkSettings.Networks.*.IPPrefixLen", "the engine gives addresses out as they come"),
     remains("NetworkSettings.Networks.*.MacAddress", "follows from the address"),
     remains("Config.AttachStdout", "whether who created it wanted to listen at once"),
     remains("Config.AttachStderr", "whether who created it wanted to listen at once"),
@@ -43,15 +44,41 @@ pub(super) const OF_COMPOSE: [Remains; 6] = [
     remains("Config.Labels.com.docker.compose.project.working_dir", "where that file lies"),
 ];
 
-/// Where Compose v2 made it.
-pub(super) const OF_COMPOSE_2: [Remains; 3] = [
+/// Where Compose v2 or 1.29 made it.
+pub(super) const AS_MOUNTS: [Remains; 3] = [
     remains("HostConfig.Binds", "asked for as HostConfig.Mounts; what came of it is in Mounts"),
     remains("HostConfig.Mounts.*", "asked for as HostConfig.Binds; what came of it is in Mounts"),
     remains("Mounts.*.Mode", "the word of a bind; whether it may be written to is RW"),
 ];
 
+/// Where Compose 1.29 made it.
+pub(super) const OF_COMPOSE_1: [Remains; 2] = [
+    remains("Name", "with underscores"),
+    remains("NetworkSettings.Networks.*.Aliases", "by its service's name, as always, and not by its own"),
+];
+
+/// Where a `docker run` line made it.
+pub(super) const OF_LINE: [Remains; 4] = [
+    remains("Config.Labels.com.docker.compose.*", "what Compose knows its containers by"),
+    remains("HostConfig.Init", "not asked for, instead of asked not to be"),
+    remains("Mounts.*.Mode", "the word of a bind; whether it may be written to is RW"),
+    remains("NetworkSettings.Networks.*.Aliases", "the container's name is resolved without being one"),
+];
+
+/// Where a line created the stdio server and did not start it, against a verification's.
+pub(super) const OF_SERVER: [Remains; 8] = [
+    remains("Name", "generated"),
+    remains("Config.Labels.io.mcpo-deploy.role", "a client's container is no verification's"),
+    remains("State.Status", "not started"),
+    remains("State.Running", "not started"),
+    remains("HostnamePath", "written at the start"),
+    remains("HostsPath", "written at the start"),
+    remains("ResolvConfPath", "written at the start"),
+    remains("LogPath", "written at the start"),
+];
+
 /// Fields that decide what a container may do, what it runs and who reaches it: in no table.
-const CONFINING: [&str; 48] = [
+const CONFINING: [&str; 45] = [
     "Image",
     "Path",
     "Args",
@@ -67,8 +94,6 @@ const CONFINING: [&str; 48] = [
     "Config.Healthcheck.Test",
     "Config.ExposedPorts.8765/tcp",
     "Config.Labels.io.mcpo-deploy.project",
-    "Config.Labels.com.docker.compose.project",
-    "Config.Labels.com.docker.compose.service",
     "Config.StopTimeout",
     "HostConfig.ReadonlyRootfs",
     "HostConfig.Privileged",
@@ -80,7 +105,6 @@ const CONFINING: [&str; 48] = [
     "HostConfig.NanoCpus",
     "HostConfig.PidsLimit",
     "HostConfig.Tmpfs./tmp",
-    "HostConfig.Init",
     "HostConfig.LogConfig.Type",
     "HostConfig.LogConfig.Config.max-size",
     "HostConfig.NetworkMode",
@@ -104,7 +128,7 @@ const CONFINING: [&str; 48] = [
 
 #[test]
 fn no_field_that_confines_a_container_may_differ() {
-    for table in [&ALWAYS[..], &OF_COMPOSE, &OF_COMPOSE_2] {
+    for table in [&ALWAYS[..], &OF_COMPOSE, &AS_MOUNTS, &OF_COMPOSE_1, &OF_LINE, &OF_SERVER] {
         for one in table {
             let confines = CONFINING.iter().find(|name| matches(one.field, name));
             assert_eq!(confines, None, "{} ({})", one.field, one.why);
@@ -162,6 +186,18 @@ fn flatten(
                     *text = neutral(text);
                 }
             }
+            if path == "HostConfig.CapAdd" {
+                items.iter_mut().for_each(bare_capability);
+            }
+            if path == "HostConfig.SecurityOpt" {
+                items.iter_mut().for_each(profile_as_json);
+            }
+            if path == "HostConfig.Binds" {
+                items.iter_mut().for_each(writable_bind);
+            }
+            if path == "Config.Env" {
+                keep_the_last(items);
+            }
             // What has no order is in one.
             if UNORDERED.iter().any(|field| matches(field, path)) {
                 items.sort_by_key(ToString::to_string);
@@ -177,6 +213,39 @@ fn flatten(
             all.insert(path.to_owned(), value.clone());
         }
     }
+}
+
+/// The engine takes a capability by its name with and without `CAP_`, and shows it as it was given.
+fn bare_capability(name: &mut Value) {
+    if let Some(bare) = name.as_str().and_then(|name| name.strip_prefix("CAP_")) {
+        *name = bare.into();
+    }
+}
+
+/// A seccomp profile is JSON: some send it as it is in its file, some without its white space.
+fn profile_as_json(option: &mut Value) {
+    let profile = option.as_str().and_then(|option| option.strip_prefix("seccomp="));
+    if let Some(profile) = profile.and_then(|profile| serde_json::from_str::<Value>(profile).ok()) {
+        *option = serde_json::json!({"seccomp": profile});
+    }
+}
+
+/// A bind can be written to unless it says otherwise.
+fn writable_bind(bind: &mut Value) {
+    if let Some(bare) = bind.as_str().and_then(|bind| bind.strip_suffix(":rw")) {
+        *bind = bare.into();
+    }
+}
+
+/// `docker run` sends a variable of the env file and the one that beats it; the process has the last.
+fn keep_the_last(variables: &mut Vec<Value>) {
+    let name = |variable: &Value| {
+        let text = variable.as_str().unwrap_or_default();
+        text.split('=').next().unwrap_or_default().to_owned()
+    };
+    let last: BTreeMap<String, Value> =
+        variables.iter().map(|variable| (name(variable), variable.clone())).collect();
+    *variables = last.into_values().collect();
 }
 
 const UNORDERED: [&str; 5] =

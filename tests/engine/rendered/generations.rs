@@ -18,8 +18,6 @@ pub(super) enum Compose {
 }
 
 impl Compose {
-    /// Those that read the same file.
-    pub(super) const CURRENT: [Self; 2] = [Self::V5, Self::V2];
     pub(super) const ALL: [Self; 3] = [Self::V5, Self::V2, Self::V1_29];
 
     fn program(self) -> PathBuf {
@@ -48,9 +46,12 @@ impl Compose {
                 command.env_remove(&key);
             }
         }
-        command.current_dir("/").envs(rig.environment().iter().map(|(key, value)| (key, value)));
+        command.envs(rig.environment().iter().map(|(key, value)| (key, value)));
         if self == Self::V1_29 {
-            command.args(["-p", &rig.project]);
+            // It has no name in its file, and takes a seccomp profile's path from where it is run.
+            command.args(["-p", &rig.project]).current_dir(file.parent().expect("a folder"));
+        } else {
+            command.current_dir("/");
         }
         run(command.arg("-f").arg(file).args(args), "")
     }
