@@ -58,15 +58,18 @@ pub(super) const OF_COMPOSE_1: [Remains; 2] = [
 ];
 
 /// Where a `docker run` line made it.
-pub(super) const OF_LINE: [Remains; 4] = [
-    remains("Config.Labels.com.docker.compose.*", "what Compose knows its containers by"),
+pub(super) const OF_LINE: [Remains; 6] = [
+    remains("Config.Labels.com.docker.compose.config-hash", "of nobody's model"),
+    remains("Config.Labels.com.docker.compose.project.config_files", "made from no file"),
+    remains("Config.Labels.com.docker.compose.project.working_dir", "made from no file"),
     remains("HostConfig.Init", "not asked for, instead of asked not to be"),
     remains("Mounts.*.Mode", "the word of a bind; whether it may be written to is RW"),
     remains("NetworkSettings.Networks.*.Aliases", "the container's name is resolved without being one"),
 ];
 
 /// Where a line created the stdio server and did not start it, against a verification's.
-pub(super) const OF_SERVER: [Remains; 8] = [
+pub(super) const OF_SERVER: [Remains; 9] = [
+    remains("Config.Labels.com.docker.compose.*", "a client's container is no service of Compose's"),
     remains("Name", "generated"),
     remains("Config.Labels.io.mcpo-deploy.role", "a client's container is no verification's"),
     remains("State.Status", "not started"),
