@@ -15,7 +15,7 @@ const fn remains(field: &'static str, why: &'static str) -> Remains {
 }
 
 /// Whatever made the container.
-pub(super) const ALWAYS: [Remains; 16] = [
+pub(super) const ALWAYS: [Remains; 15] = [
     remains("Created", "the moment"),
     remains("State.StartedAt", "the moment"),
     remains("State.Pid", "the process's number on this machine"),
@@ -24,7 +24,6 @@ pub(super) const ALWAYS: [Remains; 16] = [
     remains("NetworkSettings.SandboxID", "generated"),
     remains("NetworkSettings.SandboxKey", "generated"),
     remains("NetworkSettings.Networks.*.EndpointID", "generated"),
-    remains("NetworkSettings.Networks.*.NetworkID", "generated: `down` removed the network in between"),
     remains("NetworkSettings.Networks.*.Gateway", "the engine gives addresses out as they come"),
     remains("NetworkSettings.Networks.*.IPAddress", "the engine gives addresses out as they come"),
     remains("NetworkSettings.Networks.*.IPPrefixLen", "the engine gives addresses out as they come"),
@@ -68,7 +67,8 @@ pub(super) const OF_LINE: [Remains; 6] = [
 ];
 
 /// Where a line created the stdio server and did not start it, against a verification's.
-pub(super) const OF_SERVER: [Remains; 9] = [
+pub(super) const OF_SERVER: [Remains; 10] = [
+    remains("NetworkSettings.Networks.*.NetworkID", "not started"),
     remains("Config.Labels.com.docker.compose.*", "a client's container is no service of Compose's"),
     remains("Name", "generated"),
     remains("Config.Labels.io.mcpo-deploy.role", "a client's container is no verification's"),
@@ -140,8 +140,8 @@ fn no_field_that_confines_a_container_may_differ() {
 }
 
 /// Every difference that is in none of the tables, as `field: this, that`. An empty list, an empty
-/// object, `null` and a field that is not there all say the same: nothing. The container's own id is
-/// the same on both sides.
+/// object, `null` and a field that is not there all say the same: nothing. Ids of
+/// the container and its networks are the same on both sides.
 pub(super) fn differences(ours: &Value, theirs: &Value, tables: &[&[Remains]]) -> Vec<String> {
     let (ours, theirs) = (fields(ours), fields(theirs));
     let names: BTreeSet<&String> = ours.keys().chain(theirs.keys()).collect();
@@ -159,8 +159,19 @@ fn fields(document: &Value) -> BTreeMap<String, Value> {
     let mut document = document.clone();
     let id = document["Id"].as_str().expect("an id").to_owned();
     let short: String = id.chars().take(12).collect();
+    let mut neutral = vec![(id, "<id>".to_owned()), (short, "<id>".to_owned())];
+    let networks = document["NetworkSettings"]["Networks"].as_object().into_iter().flatten();
+    // Some name a network by its id.
+    let network = |(name, network): (&String, &Value)| {
+        let id = network["NetworkID"].as_str().filter(|id| !id.is_empty())?;
+        Some((id.to_owned(), name.clone()))
+    };
+    neutral.extend(networks.filter_map(network));
+    let neutral = |text: &str| {
+        neutral.iter().fold(text.to_owned(), |text, (generated, name)| text.replace(generated, name))
+    };
     let mut all = BTreeMap::new();
-    flatten(&mut document, "", &|text| text.replace(&id, "<id>").replace(&short, "<id>"), &mut all);
+    flatten(&mut document, "", &neutral, &mut all);
     all
 }
 

@@ -6,4 +6,5 @@ mod comparison;
 mod generations;
 mod lines;
 mod same;
+mod started;
 mod values;
