@@ -6,7 +6,7 @@ use std::path::Path;
 use super::read_back::{Weaker, read_back};
 use super::seal::seal;
 use super::templates::{RenderError, Templates};
-use super::view::File;
+use super::view::{File, ServiceView};
 use crate::plan::{Desired, Profile, Service};
 
 /// Which Compose is to read the file.
@@ -110,13 +110,7 @@ fn notes(file: &File, options: &Options<'_>) -> Vec<String> {
                 .push("for Compose 1.29 there is no `pull_policy`: run `mcpo-deploy build` first".to_owned());
         }
     }
-    let raw = file.services.iter().filter(|service| service.env_file.as_ref().is_some_and(|file| file.raw));
-    notes.extend(raw.map(|service| {
-        format!(
-            "a value in {}'s env file has quotes, `$`, `#`, a backslash or a space at an end: it is read as it is by Compose 2.30 and later, and refused by an older one",
-            service.name
-        )
-    }));
+    notes.extend(file.services.iter().flat_map(raw_env_file));
     let by_id = file.services.iter().filter(|service| service.pinned == Some("id"));
     notes.extend(
         by_id.map(|service| {
@@ -134,4 +128,18 @@ fn notes(file: &File, options: &Options<'_>) -> Vec<String> {
         format!("{key} is asked for where the file is used: set it in the environment or in the .env beside the file")
     }));
     notes
+}
+
+/// What is to be known of an env file whose values Compose takes for something else unless told.
+fn raw_env_file(service: &ServiceView) -> Vec<String> {
+    let Some(file) = service.env_file.as_ref().filter(|file| file.raw) else { return Vec::new() };
+    let read = format!(
+        "a value in {}'s env file has quotes, `$`, `#`, a backslash or a space at an end: Compose 2.30 and later read it as it is, an older one refuses the file",
+        service.name
+    );
+    // What Compose finds under this name beside its file it reads for itself, by its own rules.
+    let beside = (file.path == "./.env").then(|| {
+        "Compose also reads a .env beside its file for itself, and warns or fails over such a value: keep the file in a folder of its own, such as `-o compose`".to_owned()
+    });
+    [read].into_iter().chain(beside).collect()
 }

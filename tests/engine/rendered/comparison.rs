@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// A difference that remains, and why.
 pub(super) struct Remains {
@@ -139,6 +139,22 @@ fn no_field_that_confines_a_container_may_differ() {
     }
 }
 
+#[test]
+fn what_differs_is_told_whether_it_is_there_or_not() {
+    let document = |host: &Value| json!({"Id": "0123456789abcdef", "HostConfig": host});
+    let told = |ours: Value, theirs: Value| differences(&document(&ours), &document(&theirs), &[&ALWAYS]);
+    let none = Vec::<String>::new();
+    assert_eq!(told(json!({"CapAdd": null}), json!({"CapAdd": []})), none);
+    for (ours, theirs, words) in [
+        (json!({"CapAdd": null}), json!({"CapAdd": ["CAP_KILL"]}), r#"CapAdd: nothing / ["KILL"]"#),
+        (json!({"Memory": 1}), json!({}), "Memory: 1 / nothing"),
+        (json!({"Privileged": false}), json!({"Privileged": true}), "Privileged: false / true"),
+        (json!({"Binds": ["/a:/b"]}), json!({"Binds": ["/a:/b:ro"]}), r#"Binds: ["/a:/b"] / ["/a:/b:ro"]"#),
+    ] {
+        assert_eq!(told(ours, theirs), [format!("HostConfig.{words}")]);
+    }
+}
+
 /// Every difference that is in none of the tables, as `field: this, that`. An empty list, an empty
 /// object, `null` and a field that is not there all say the same: nothing. Ids of
 /// the container and its networks are the same on both sides.
@@ -240,7 +256,7 @@ fn bare_capability(name: &mut Value) {
 fn profile_as_json(option: &mut Value) {
     let profile = option.as_str().and_then(|option| option.strip_prefix("seccomp="));
     if let Some(profile) = profile.and_then(|profile| serde_json::from_str::<Value>(profile).ok()) {
-        *option = serde_json::json!({"seccomp": profile});
+        *option = json!({"seccomp": profile});
     }
 }
 
