@@ -44,6 +44,7 @@ pub(super) async fn run(global: &Global, profile: Profile, dry_run: bool) -> Res
         global.reporter.note(note);
     }
     let architecture = &deployment.observed.machine.architecture;
+    let desired = desired.named_as_found(&deployment.observed, &plan);
     let reach = Reach::of(&deployment.observed.machine);
     let ready = async |name: &str| {
         let Some(container) = desired.containers.iter().find(|container| container.name == name) else {

@@ -4,13 +4,14 @@ use super::deploy::Deployment;
 use super::error::CliError;
 use super::session::{Global, Users};
 use crate::diagnostic::{Exit, Failure};
+use crate::plan::Plan;
 use crate::report::{report_json, report_table};
 use crate::verify::{Reach, Scope, verify};
 
 pub(super) async fn run(global: &Global) -> Result<Exit, Failure> {
     let session = global.open_aloud().await?;
     let deployment = Deployment::look_at_what_runs(&session, Users::LookedUp).await?;
-    let desired = deployment.desired(&session)?;
+    let desired = deployment.desired(&session)?.named_as_found(&deployment.observed, &Plan::default());
     let missing = desired.missing(&deployment.observed);
     if !missing.is_empty() {
         let project = session.stack.project.to_string();

@@ -8,8 +8,8 @@ use super::container::{
     Container, EnvFileRef, Inherited, Mount, MountSource, Origins, Port, Restart, Service,
 };
 use super::limits::Limits;
-use super::observed::{ImageFacts, Machine, Observed, OwnedObject};
-use super::op::{Network, Volume};
+use super::observed::{ImageFacts, LiveContainer, Machine, Observed, OwnedObject};
+use super::op::{Network, Op, Plan, Volume};
 use super::problem::{PlanError, PlanProblem};
 use crate::config::{self, LogPlace, Seccomp, Stack};
 use crate::model::{ImageRef, ProjectName, Secret, User, label};
@@ -57,6 +57,24 @@ pub struct Desired {
 }
 
 impl Desired {
+    /// The same with each container called what it is called: a service is known by its label, and
+    /// Compose 1.29 joins names otherwise. What `plan` makes anew is called as planned.
+    #[must_use]
+    pub fn named_as_found(mut self, observed: &Observed, plan: &Plan) -> Self {
+        let is_new = |service: Service| {
+            plan.steps.iter().any(|step| matches!(&step.op, Op::Create(new) if new.service == service))
+        };
+        for container in &mut self.containers {
+            let service = container.service;
+            let of_service =
+                |live: &&LiveContainer| live.is_service() && live.service() == Some(service.name());
+            if let Some(live) = observed.containers.iter().find(of_service).filter(|_| !is_new(service)) {
+                container.name.clone_from(&live.name);
+            }
+        }
+        self
+    }
+
     /// What the containers stand on and is not there: networks and volumes, by kind and name. An
     /// engine would make a volume that is missing by itself, as nobody's.
     #[must_use]
@@ -369,7 +387,11 @@ impl<'a> Context<'a> {
                 || file.is_some_and(|file| file.variables.contains_key(key))
         };
         Origins {
-            env_file: file.map(|file| EnvFileRef { path: file.path.clone(), required: file.required }),
+            env_file: file.map(|file| EnvFileRef {
+                path: file.path.clone(),
+                required: file.required,
+                plain: file.variables.values().all(|value| is_plain(value.expose())),
+            }),
             from_file: in_file.filter(|key| !orchestrator.environment.contains_key(*key)).cloned().collect(),
             passed: orchestrator.passed.clone(),
             settings: self.server_settings().into_keys().filter(|key| !set_by_user(key)).collect(),
@@ -439,6 +461,14 @@ const URL: &str = "MCP_ORCHESTRATOR_URL";
 /// The bridge ends its children within 5 s; this leaves it time to say goodbye.
 const STOP_GRACE: Duration = Duration::from_secs(10);
 
+/// Whether a value of an env file is the same to Compose, which knows quotes, variables, comments and
+/// escapes there, as to `docker run`, which knows none.
+fn is_plain(value: &str) -> bool {
+    value.trim() == value
+        && !value.contains(['"', '\'', '`', '$', '#', '\\'])
+        && !value.contains(char::is_control)
+}
+
 /// Mount options for an in-memory folder: whatever was asked, nothing on it runs or is a device.
 fn confined(options: &str) -> String {
     let asked: Vec<&str> = options.split(',').filter(|option| !option.is_empty()).collect();
@@ -458,5 +488,15 @@ mod tests {
     fn an_in_memory_folder_runs_nothing_unless_asked_by_name() {
         assert_eq!(confined("size=64m"), "rw,noexec,nosuid,nodev,size=64m");
         assert_eq!(confined("exec,size=1m"), "rw,nosuid,nodev,exec,size=1m");
+    }
+
+    #[test]
+    fn a_value_that_somebody_reads_otherwise_is_not_plain() {
+        for plain in ["", "sk-or-v1-0aF_~", "two words", "https://a.example/?b=c&d", "é"] {
+            assert!(is_plain(plain), "{plain}");
+        }
+        for other in ["\"a\"", "it's", "a$b", "a #b", "a\\n", " a", "a ", "a\tb", "`a`"] {
+            assert!(!is_plain(other), "{other}");
+        }
     }
 }

@@ -114,8 +114,16 @@ fn notes(file: &File, options: &Options<'_>) -> Vec<String> {
         notes.push("for Compose 1.29 there is no `name:`: give the project with -p".to_owned());
         if file.services.iter().any(|service| service.env_file.is_some()) {
             notes.push(format!(
-                "for Compose 1.29 env files have no `required` and no `format: raw`: {name}'s must be there, and quotes in it are its own to read"
+                "for Compose 1.29 env files have no `required` and no `format: raw`: {name}'s must be there, and what quotes, `$` and `#` in it mean is its own"
             ));
+        }
+        if file
+            .services
+            .iter()
+            .flat_map(|service| &service.security_opt)
+            .any(|option| option.starts_with("seccomp:."))
+        {
+            notes.push("Compose 1.29 takes the seccomp profile's path from where it is run: run it in the file's folder".to_owned());
         }
         if file.services.iter().any(|service| options.own_images.iter().any(|own| own.name() == service.name))
         {
@@ -123,6 +131,7 @@ fn notes(file: &File, options: &Options<'_>) -> Vec<String> {
                 .push("for Compose 1.29 there is no `pull_policy`: run `mcpo-deploy build` first".to_owned());
         }
     }
+    notes.extend(file.services.iter().flat_map(raw_env_file));
     let by_id = file.services.iter().filter(|service| service.pinned == Some("id"));
     notes.extend(
         by_id.map(|service| {
@@ -140,4 +149,18 @@ fn notes(file: &File, options: &Options<'_>) -> Vec<String> {
         format!("{key} is asked for where the file is used: set it in the environment or in the .env beside the file")
     }));
     notes
+}
+
+/// What is to be known of an env file whose values Compose takes for something else unless told.
+fn raw_env_file(service: &ServiceView) -> Vec<String> {
+    let Some(file) = service.env_file.as_ref().filter(|file| file.raw) else { return Vec::new() };
+    let read = format!(
+        "a value in {}'s env file has quotes, `$`, `#`, a backslash or a space at an end: Compose 2.30 and later read it as it is, an older one refuses the file",
+        service.name
+    );
+    // What Compose finds under this name beside its file it reads for itself, by its own rules.
+    let beside = (file.path == "./.env").then(|| {
+        "Compose also reads a .env beside its file for itself, and warns or fails over such a value: keep the file in a folder of its own, such as `-o compose`".to_owned()
+    });
+    [read].into_iter().chain(beside).collect()
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use super::path::from_folder;
 use super::view::is_secret;
 use crate::model::label;
-use crate::plan::{Container, Desired, MountSource, Restart, Service};
+use crate::plan::{Container, Desired, MountSource, Restart};
 
 /// A line, and what it stands on.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -95,15 +95,7 @@ pub fn run_line(container: &Container, desired: &Desired, folder: &Path) -> RunL
         &["--stop-timeout", &container.stop_grace.as_secs().to_string()],
         "the seconds that it has to end",
     );
-    for key in [label::PROJECT, label::ROLE] {
-        let value = container
-            .labels
-            .get(key)
-            .filter(|_| key == label::PROJECT || container.service != Service::Orchestrator);
-        if let Some(value) = value {
-            parts.add(&["--label", &format!("{key}={value}")], "whose it is");
-        }
-    }
+    labels(container, &mut parts);
     parts.add(&[container.image.as_str()], "what it runs from");
     if !container.command.is_empty() {
         parts.push(container.command.clone(), "what it runs");
@@ -190,6 +182,28 @@ fn attachments(container: &Container, parts: &mut Parts) {
             MountSource::Folder(path) => path.display().to_string(),
         };
         parts.add(&["--volume", &format!("{source}:{}", mount.target)], "its log files");
+    }
+}
+
+/// Whose it is. A service is known by Compose's labels, to `mcpo-deploy` too; a client's container of
+/// the stdio server is nobody's service.
+fn labels(container: &Container, parts: &mut Parts) {
+    // Any hash will do: without one Compose does not see the container and stumbles over its name.
+    const COMPOSE_HASH: (&str, &str) = (label::COMPOSE_CONFIG_HASH, "docker-run");
+    const OF_SERVICE: [&str; 5] = [
+        label::ROLE,
+        label::COMPOSE_PROJECT,
+        label::COMPOSE_SERVICE,
+        label::COMPOSE_NUMBER,
+        label::COMPOSE_ONEOFF,
+    ];
+    let value = |key: &'static str| Some((key, container.labels.get(key)?.as_str()));
+    let is_service = container.restart != Restart::Never;
+    let of_service = OF_SERVICE.into_iter().filter_map(value).chain([COMPOSE_HASH]);
+    let of_service = of_service.filter(|_| is_service);
+    for (key, value) in value(label::PROJECT).into_iter().chain(of_service) {
+        let why = if key.starts_with("io.mcpo-deploy.") { "whose it is" } else { "the same to Compose" };
+        parts.add(&["--label", &format!("{key}={value}")], why);
     }
 }
 

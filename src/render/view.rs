@@ -86,6 +86,8 @@ pub(super) struct EnvFileView {
     pub(super) required: bool,
     /// Whether `required` and `format` can be said.
     pub(super) long: bool,
+    /// Whether only `format: raw` reads it as `docker run` does.
+    pub(super) raw: bool,
 }
 
 /// One entry of `environment`.
@@ -172,6 +174,7 @@ fn service(container: &Container, desired: &Desired, profile: Profile, options: 
             path: path(&file.path),
             required: file.required,
             long: current,
+            raw: current && !file.plain,
         }),
         environment: environment(container),
         user: container.user.to_string(),

@@ -19,6 +19,7 @@ mod hardening;
 mod interruption;
 mod pty;
 mod remote;
+mod rendered;
 mod rig;
 mod secrets;
 mod ssh;

@@ -60,6 +60,11 @@ impl Rig {
         self.environment.push((name.to_owned(), value.to_owned()));
     }
 
+    /// The variables that are set for every program.
+    pub(crate) fn environment(&self) -> &[(String, String)] {
+        &self.environment
+    }
+
     /// Uses an image of somebody else's as the orchestrator; the bridge's is the project's then.
     pub(crate) fn use_image(&mut self, image: &str, status_tool: &str) {
         self.set("MCPO_ORCHESTRATOR_IMAGE", image);

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use mcpo_deploy::model::label;
-use mcpo_deploy::plan::{HeldPort, OwnedObject, Profile, removal};
+use mcpo_deploy::plan::{HeldPort, OwnedObject, Plan, Profile, removal};
 use mcpo_deploy::report::plan_json;
 
 use super::rig::{brought_up, created, desired_on, observed, plan_on, stack, told};
@@ -16,6 +16,20 @@ fn an_empty_engine_gets_everything_in_the_order_in_which_it_is_needed() {
     let plan = plan_on(&stack, Profile::FullStack, &observed(&stack)).expect("a plan");
     insta::assert_snapshot!("whole_plan", plan.to_string());
     insta::assert_snapshot!("whole_plan_json", format!("{:#}", plan_json(&plan)));
+}
+
+#[test]
+fn a_container_keeps_the_name_that_compose_gave_it_until_it_is_made_anew() {
+    let stack = stack(&[]);
+    let mut observed = brought_up(&stack, Profile::Bridge);
+    observed.containers[0].name = "demo_mcp-bridge_1".to_owned();
+    let desired = || desired_on(&stack, Profile::Bridge, &observed).expect("a desired state");
+    let kept = desired().named_as_found(&observed, &Plan::default());
+    assert_eq!(kept.containers[0].name, "demo_mcp-bridge_1");
+    let mut changed = observed.clone();
+    changed.containers[0].labels.insert(label::CONFIG_HASH.to_owned(), "another".to_owned());
+    let plan = plan_on(&stack, Profile::Bridge, &changed).expect("a plan");
+    assert_eq!(desired().named_as_found(&changed, &plan).containers[0].name, "demo-mcp-bridge-1");
 }
 
 #[test]
