@@ -20,6 +20,15 @@ pub(super) enum CliError {
     /// A file could not be written.
     #[error("cannot write {}", path.display())]
     Write { path: PathBuf, source: io::Error },
+    /// A file that was named on the command line cannot be read.
+    #[error("{0}")]
+    Unreadable(String),
+    /// A description is there already.
+    #[error("{} is there already; nothing was written", .0.display())]
+    Exists(PathBuf),
+    /// What was to be written is no description.
+    #[error("what was read became a file that is not valid, which is a bug in mcpo-deploy: {0}")]
+    Unresolved(String),
     /// Reading inputs ended without a result.
     #[error("reading the build inputs was cut short")]
     Cut,
@@ -28,9 +37,11 @@ pub(super) enum CliError {
 impl Diagnostic for CliError {
     fn exit(&self) -> Exit {
         match self {
-            Self::Nothing(_) | Self::NoService { .. } => Exit::BadInput,
+            Self::Nothing(_) | Self::NoService { .. } | Self::Unreadable(_) | Self::Exists(_) => {
+                Exit::BadInput
+            }
             Self::NotUp { .. } | Self::Write { .. } => Exit::Failed,
-            Self::Cut => Exit::Bug,
+            Self::Cut | Self::Unresolved(_) => Exit::Bug,
         }
     }
 
@@ -39,7 +50,11 @@ impl Diagnostic for CliError {
             Self::Nothing(_) | Self::NotUp { .. } => Some("`mcpo-deploy up` brings it up".into()),
             Self::NoService { known, .. } => Some(format!("it has: {}", known.join(", "))),
             Self::Write { .. } => Some("choose a folder that you may write to".into()),
-            Self::Cut => None,
+            Self::Exists(_) => Some(
+                "`--force` replaces it and keeps a backup; `-o FOLDER` writes elsewhere, `-o -` prints"
+                    .into(),
+            ),
+            Self::Cut | Self::Unreadable(_) | Self::Unresolved(_) => None,
         }
     }
 }

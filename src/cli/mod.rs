@@ -8,6 +8,7 @@ mod deploy;
 mod down;
 mod error;
 mod host_ports;
+mod import;
 mod init;
 mod logs;
 mod program;

@@ -7,7 +7,7 @@ use clap::error::ErrorKind;
 
 use super::args::{Cli, FormatArg, Verb};
 use super::session::Global;
-use super::{build, completions, config, down, init, logs, reference, status, up, verify};
+use super::{build, completions, config, down, import, init, logs, reference, status, up, verify};
 use crate::diagnostic::{Exit, Failure};
 use crate::engine::Docker;
 use crate::env::Env;
@@ -95,6 +95,9 @@ async fn run(global: &Global, verb: Verb) -> Result<Exit, Failure> {
         Verb::Build { dry_run } => build::run(global, dry_run).await,
         Verb::Config => config::run(global),
         Verb::Init { dry_run } => init::run(global, dry_run),
+        Verb::Import { source, output, force } => {
+            import::run(global, &source, &import::Target { output: output.as_deref(), force })
+        }
         Verb::Completions { shell } => Ok(completions::shell(global, shell)),
         Verb::Man { folder } => completions::man(global, &folder),
         Verb::Reference { folder } => reference::run(global, &folder),

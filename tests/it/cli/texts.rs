@@ -2,8 +2,8 @@
 
 use super::place::Place;
 
-const VERBS: [&str; 10] =
-    ["up", "down", "status", "logs", "verify", "build", "config", "init", "completions", "man"];
+const VERBS: [&str; 11] =
+    ["up", "down", "status", "logs", "verify", "build", "config", "init", "import", "completions", "man"];
 
 #[tokio::test]
 async fn every_verb_explains_itself() {
