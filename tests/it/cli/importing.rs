@@ -27,7 +27,7 @@ async fn a_file_is_written_once_and_replaced_only_by_force_with_a_backup() {
     let ran = place.run(&["import", "compose.yml", "--force"]).await;
     assert_eq!((ran.code, std::fs::read_to_string(&path).expect("a file")), (0, written));
     let names = files(&place);
-    let backup = names.iter().find(|name| name.starts_with("mcpo.yaml.") && name.ends_with(".bak"));
+    let backup = names.iter().find(|name| name.starts_with("mcpo.yaml.") && name.contains(".bak"));
     let backup = std::fs::read_to_string(place.folder.join(backup.expect("a backup"))).expect("a file");
     assert_eq!((names.len(), backup.as_str()), (3, "project: mine\n"));
 }

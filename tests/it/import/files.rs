@@ -85,7 +85,7 @@ fn aliases_of_aliases_cost_little_and_are_bounded() {
     let mut text = "a0: &a0 {x: 1}\n".to_owned();
     for level in 1..40 {
         let below = vec![format!("*a{}", level - 1); 9].join(", ");
-        let _ = write!(text, "a{level}: &a{level} {{<<: [{below}]}}\n");
+        let _ = writeln!(text, "a{level}: &a{level} {{<<: [{below}]}}");
     }
     text.push_str("services:\n  mcp: {image: x, environment: {<<: *a39}}\n");
     assert!(read(&text).is_ok());

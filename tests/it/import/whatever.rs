@@ -133,10 +133,10 @@ proptest! {
         let mut text = format!("name: {}\nservices:\n", serde_json::json!(name));
         for (at, keys) in services.iter().enumerate() {
             let name = ["mcp-server", "mcp-bridge", "app", "db"][at];
-            let _ = write!(text, "  {name}:\n    x-z: 1\n");
+            let _ = writeln!(text, "  {name}:\n    x-z: 1");
             for (key, values, list) in keys {
                 let value = if *list { serde_json::json!(values) } else { serde_json::json!(values[0]) };
-                let _ = write!(text, "    {}: {value}\n", KEYS[*key]);
+                let _ = writeln!(text, "    {}: {value}", KEYS[*key]);
             }
         }
         assert_sound(&text);
