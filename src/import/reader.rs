@@ -53,6 +53,8 @@ impl<'l> Reader<'l> {
         let mut merged: Vec<&Node> = Vec::new();
         for (key, node) in entries {
             if self.left == 0 || depth > MAX_MERGES {
+                // What is nested like this is not meant to be read: nothing further is.
+                self.left = 0;
                 return self.ledger.note(key.spot.line, path, "there is more of it than is read");
             }
             self.left -= 1;
