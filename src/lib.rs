@@ -34,6 +34,8 @@ pub mod config;
 #[cfg(feature = "cli")]
 pub mod engine;
 #[cfg(feature = "cli")]
+pub mod import;
+#[cfg(feature = "cli")]
 pub mod plan;
 #[cfg(feature = "cli")]
 pub mod render;

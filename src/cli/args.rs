@@ -117,6 +117,18 @@ pub enum Verb {
         #[arg(long)]
         dry_run: bool,
     },
+    /// Write the mcpo.yaml that matches a compose file or a `docker run …` line
+    Import {
+        /// The compose file, or a file with the line; `-` reads standard input
+        #[arg(value_name = "FILE")]
+        source: PathBuf,
+        /// Where mcpo.yaml is written; `-` prints it [default: the current folder]
+        #[arg(short, long, value_name = "FOLDER")]
+        output: Option<PathBuf>,
+        /// Replace an mcpo.yaml that is there, and keep a backup
+        #[arg(long)]
+        force: bool,
+    },
     /// Print a completion script for a shell
     Completions {
         /// The shell

@@ -38,6 +38,15 @@ pub(super) enum CliError {
     /// A `--set` without a value. It may be a secret that was put in the wrong place.
     #[error("--set takes KEY=VALUE, and was given something without `=`, which is not repeated here")]
     NoPair,
+    /// A file that was named on the command line cannot be read.
+    #[error("{0}")]
+    Unreadable(String),
+    /// A description is there already.
+    #[error("{} is there already; nothing was written", .0.display())]
+    Exists(PathBuf),
+    /// What was to be written is no description.
+    #[error("what was read became a file that is not valid, which is a bug in mcpo-deploy: {0}")]
+    Unresolved(String),
     /// Reading inputs ended without a result.
     #[error("reading the build inputs was cut short")]
     Cut,
@@ -63,9 +72,11 @@ impl Diagnostic for CliError {
             | Self::Templates { .. }
             | Self::NoTemplates(_)
             | Self::NoPair
+            | Self::Unreadable(_)
+            | Self::Exists(_)
             | Self::Usage { .. } => Exit::BadInput,
             Self::NotUp { .. } | Self::Write { .. } | Self::Output(_) | Self::CannotPin(_) => Exit::Failed,
-            Self::Cut => Exit::Bug,
+            Self::Cut | Self::Unresolved(_) => Exit::Bug,
         }
     }
 
@@ -81,7 +92,11 @@ impl Diagnostic for CliError {
             Self::Output(_) => Some("make room where it goes, or send it elsewhere".into()),
             Self::Usage { hint, .. } => hint.clone(),
             Self::NoPair => Some("such as --set hardening.memory=1g".into()),
-            Self::Cut => None,
+            Self::Exists(_) => Some(
+                "`--force` replaces it and keeps a backup; `-o FOLDER` writes elsewhere, `-o -` prints"
+                    .into(),
+            ),
+            Self::Cut | Self::Unreadable(_) | Self::Unresolved(_) => None,
         }
     }
 }

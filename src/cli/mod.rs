@@ -9,6 +9,7 @@ mod down;
 mod error;
 mod files;
 mod host_ports;
+mod import;
 mod init;
 mod log_folder;
 mod logs;

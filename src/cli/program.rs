@@ -9,7 +9,7 @@ use clap::{Parser, ValueEnum};
 use super::args::{Cli, FormatArg, Verb};
 use super::error::CliError;
 use super::session::Global;
-use super::{build, completions, config, down, init, logs, reference, render, status, up, verify};
+use super::{build, completions, config, down, import, init, logs, reference, render, status, up, verify};
 use crate::diagnostic::{Exit, Failure};
 use crate::engine::Docker;
 use crate::env::Env;
@@ -149,6 +149,9 @@ async fn run(global: &Global, verb: Verb) -> Result<Exit, Failure> {
         Verb::Render(args) => render::run(global, &args).await,
         Verb::Config => config::run(global),
         Verb::Init { dry_run } => init::run(global, dry_run),
+        Verb::Import { source, output, force } => {
+            import::run(global, &source, &import::Target { output: output.as_deref(), force })
+        }
         Verb::Completions { shell } => Ok(completions::shell(global, shell)),
         Verb::Man { folder } => completions::man(global, &folder),
         Verb::Reference { folder } => reference::run(global, &folder),

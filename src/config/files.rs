@@ -6,11 +6,11 @@ use std::path::{Component, Path, PathBuf};
 
 use crate::env::Env;
 
-/// The longest file that is read, in bytes: `mcpo.yaml`, an env file, a seccomp profile.
-pub(super) const MAX_FILE: u64 = 1 << 20;
+/// The longest file that is read, in bytes: `mcpo.yaml`, an env file, a seccomp profile, what is imported.
+pub(crate) const MAX_FILE: u64 = 1 << 20;
 
 /// Reads a file of at most [`MAX_FILE`] bytes. The error is words that follow "cannot be used: ".
-pub(super) fn read(path: &Path) -> Result<(Vec<u8>, Metadata), Unreadable> {
+pub(crate) fn read(path: &Path) -> Result<(Vec<u8>, Metadata), Unreadable> {
     // Asked before opening: opening a FIFO would wait for its writer.
     let metadata = std::fs::metadata(path).map_err(|error| Unreadable::of(&error))?;
     if metadata.is_dir() {
@@ -30,7 +30,7 @@ pub(super) fn read(path: &Path) -> Result<(Vec<u8>, Metadata), Unreadable> {
 
 /// Why a file cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Unreadable {
+pub(crate) enum Unreadable {
     Missing,
     Other(String),
 }
@@ -46,7 +46,7 @@ impl Unreadable {
     }
 
     /// What is wrong with `path`, in words.
-    pub(super) fn message(&self, path: &Path) -> String {
+    pub(crate) fn message(&self, path: &Path) -> String {
         match self {
             Self::Missing => format!("{} does not exist", path.display()),
             Self::Other(why) => format!("{} cannot be used: {why}", path.display()),
@@ -56,7 +56,7 @@ impl Unreadable {
 
 /// A path as it was written, made absolute from `base`; `~/` is the home folder, `.` and `..` are
 /// resolved by name, as Compose does.
-pub(super) fn absolute(text: &str, base: &Path, env: &Env) -> PathBuf {
+pub(crate) fn absolute(text: &str, base: &Path, env: &Env) -> PathBuf {
     let path = match (text.strip_prefix("~/"), env.home()) {
         (Some(rest), Some(home)) => home.join(rest),
         _ => base.join(text),

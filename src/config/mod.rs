@@ -4,9 +4,10 @@
 //! environment, of the JSON Schema, of the reference and of the file that `init` writes. This
 //! layer is the only one that reads files a person wrote, and it writes none but those of `init`.
 
+mod accepted;
 mod assemble;
 mod env_file;
-mod files;
+pub(crate) mod files;
 mod find;
 mod init;
 mod kind;
@@ -21,15 +22,17 @@ mod settings;
 mod shape;
 mod stack;
 mod suggest;
-mod tree;
+pub(crate) mod tree;
 mod values;
 
+pub(crate) use accepted::{default_text, fault, is_default, place};
 pub use init::{Done, InitError, Written, env_text, file_text, write};
 pub use layers::Override;
 pub use problem::{ConfigError, MAX_PROBLEMS, Place, Problem, Warning};
 pub use reference::reference;
-pub use resolve::{Input, Resolved, Setting, resolve};
+pub use resolve::{Input, Resolved, Setting, resolve, resolve_text};
 pub use schema::schema;
+pub(crate) use settings::ORCHESTRATOR_IMAGE;
 pub(crate) use shape::is_variable;
 pub use stack::{
     App, Bridge, EnvFile, Hardening, LogPlace, Logs, Network, Orchestrator, Protection, Seccomp, Source,

@@ -10,7 +10,7 @@ use super::layers::{Layers, Override};
 use super::problem::{ConfigError, Place, Problem, Warning, sort};
 use super::settings::{self, SETTINGS};
 use super::stack::Stack;
-use super::tree::{self, Node};
+use super::tree::{self, Node, NotATree};
 use super::values::{Value, Values, node_of_text, read};
 use crate::env::Env;
 
@@ -83,9 +83,27 @@ pub fn resolve(input: &Input<'_>) -> Result<Resolved, ConfigError> {
         // Half a description is not judged as a whole.
         return Err(layers.problems.into_error());
     }
-    layers.values.fill(input.env);
-    let file = found.map(|(path, _)| path);
-    let folder = file.as_deref().and_then(Path::parent).unwrap_or(&input.env.folder).to_owned();
+    assembled(layers, found.map(|(path, _)| path))
+}
+
+/// Checks the text of a file that may not be there yet: as [`resolve()`], with neither flags nor
+/// `MCPO_…` variables. `file` is where it will lie, absolute.
+pub fn resolve_text(text: &str, file: &Path, env: &Env) -> Result<Resolved, ConfigError> {
+    let mut layers = Layers::new(env);
+    let name = shown(file, env);
+    match tree::read(text) {
+        Ok(tree) => layers.lay_file(&tree, &name),
+        Err(error) => {
+            layers.problems.push(not_a_tree(name, error));
+            return Err(layers.problems.into_error());
+        }
+    }
+    assembled(layers, Some(file.to_owned()))
+}
+
+fn assembled(mut layers: Layers<'_>, file: Option<PathBuf>) -> Result<Resolved, ConfigError> {
+    layers.values.fill(layers.env);
+    let folder = file.as_deref().and_then(Path::parent).unwrap_or(&layers.env.folder).to_owned();
     let stack = Assembly { layers: &mut layers, folder }.stack(file);
     let stack = match stack {
         Ok(stack) if layers.problems.is_empty() => stack,
@@ -111,13 +129,13 @@ fn read_tree(path: &Path, place: &Place, layers: &mut Layers<'_>) -> Option<Node
         }),
         Err(unreadable) => Err(Problem::new("", unreadable.message(Path::new(&name)), place.clone())),
     };
-    let tree = text.and_then(|text| {
-        tree::read(&text).map_err(|error| {
-            let place = Place::File { file: name, line: error.spot.line, column: error.spot.column };
-            Problem::new("", error.message, place)
-        })
-    });
+    let tree = text.and_then(|text| tree::read(&text).map_err(|error| not_a_tree(name, error)));
     tree.map_err(|problem| layers.problems.push(problem)).ok()
+}
+
+fn not_a_tree(file: String, error: NotATree) -> Problem {
+    let place = Place::File { file, line: error.spot.line, column: error.spot.column };
+    Problem::new("", error.message, place)
 }
 
 fn listed(values: &Values) -> Vec<Setting> {

@@ -60,7 +60,7 @@ pub(super) const SECTIONS: [(&str, &str); 7] = [
 ];
 
 /// The image of our own stdio server.
-pub(super) const ORCHESTRATOR_IMAGE: &str = "mcp-orchestrator:latest";
+pub(crate) const ORCHESTRATOR_IMAGE: &str = "mcp-orchestrator:latest";
 /// The image of the bridge to our own stdio server.
 pub(super) const BRIDGE_IMAGE: &str = "mcp-bridge:latest";
 /// The env file that is read where it exists and none is named.

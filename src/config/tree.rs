@@ -11,9 +11,9 @@ use saphyr_parser::{Event, Marker, Parser, ScalarStyle, Tag};
 
 /// A place in a text, both counted from 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) struct Spot {
-    pub(super) line: usize,
-    pub(super) column: usize,
+pub(crate) struct Spot {
+    pub(crate) line: usize,
+    pub(crate) column: usize,
 }
 
 impl From<Marker> for Spot {
@@ -24,14 +24,14 @@ impl From<Marker> for Spot {
 
 /// A node and where it starts. No `Debug`: it may hold secrets.
 #[derive(Clone)]
-pub(super) struct Node {
-    pub(super) spot: Spot,
-    pub(super) data: Data,
+pub(crate) struct Node {
+    pub(crate) spot: Spot,
+    pub(crate) data: Data,
 }
 
 /// What a node holds.
 #[derive(Clone)]
-pub(super) enum Data {
+pub(crate) enum Data {
     /// Nothing, `~` or `null`.
     Null,
     /// A scalar as it is spelt, without quotes.
@@ -44,24 +44,32 @@ pub(super) enum Data {
 
 /// The key of an entry.
 #[derive(Clone)]
-pub(super) struct Key {
-    pub(super) spot: Spot,
-    pub(super) name: Rc<str>,
+pub(crate) struct Key {
+    pub(crate) spot: Spot,
+    pub(crate) name: Rc<str>,
 }
 
 /// Why a text is no tree, and where.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct NotATree {
-    pub(super) spot: Spot,
-    pub(super) message: String,
+pub(crate) struct NotATree {
+    pub(crate) spot: Spot,
+    pub(crate) message: String,
 }
 
 /// How deep lists and maps may nest.
 const MAX_DEPTH: usize = 16;
 
 /// Reads a text that holds one document, or none.
-pub(super) fn read(text: &str) -> Result<Node, NotATree> {
-    let mut builder = Builder::default();
+pub(crate) fn read(text: &str) -> Result<Node, NotATree> {
+    build(text, Builder::default())
+}
+
+/// As [`read()`], for a text of somebody else's: tags of its own are passed over.
+pub(crate) fn read_foreign(text: &str) -> Result<Node, NotATree> {
+    build(text, Builder { foreign: true, ..Builder::default() })
+}
+
+fn build(text: &str, mut builder: Builder) -> Result<Node, NotATree> {
     let mut parser = Parser::new_from_str(text.strip_prefix('\u{feff}').unwrap_or(text));
     while let Some(event) = parser.next_event() {
         let (event, span) = event.map_err(|error| NotATree {
@@ -80,6 +88,7 @@ fn plain(info: &str) -> &str {
 
 #[derive(Default)]
 struct Builder {
+    foreign: bool,
     open: Vec<Open>,
     anchors: HashMap<usize, Data>,
     root: Option<Node>,
@@ -100,18 +109,18 @@ impl Builder {
     fn take(&mut self, event: Event<'_>, spot: Spot) -> Result<(), NotATree> {
         match event {
             Event::Scalar(text, style, anchor, tag) => {
-                check_tag(tag.as_deref(), spot)?;
+                self.check_tag(tag.as_deref(), spot)?;
                 let untagged = tag.is_none() && style == ScalarStyle::Plain;
                 let null = untagged && matches!(&*text, "" | "~" | "null" | "Null" | "NULL");
                 let data = if null { Data::Null } else { Data::Scalar(text.into()) };
                 self.put(data, anchor, spot)
             }
             Event::SequenceStart(anchor, tag) => {
-                check_tag(tag.as_deref(), spot)?;
+                self.check_tag(tag.as_deref(), spot)?;
                 self.open(Inner::List(Vec::new()), anchor, spot)
             }
             Event::MappingStart(anchor, tag) => {
-                check_tag(tag.as_deref(), spot)?;
+                self.check_tag(tag.as_deref(), spot)?;
                 self.open(Inner::Map(Vec::new(), None), anchor, spot)
             }
             Event::SequenceEnd | Event::MappingEnd => match self.open.pop() {
@@ -162,12 +171,14 @@ impl Builder {
         }
         Ok(())
     }
-}
 
-fn check_tag(tag: Option<&Tag>, spot: Spot) -> Result<(), NotATree> {
-    match tag {
-        Some(tag) if !tag.is_yaml_core_schema() => Err(wrong(spot, "tags of one's own are not supported")),
-        _ => Ok(()),
+    fn check_tag(&self, tag: Option<&Tag>, spot: Spot) -> Result<(), NotATree> {
+        match tag {
+            Some(tag) if !self.foreign && !tag.is_yaml_core_schema() => {
+                Err(wrong(spot, "tags of one's own are not supported"))
+            }
+            _ => Ok(()),
+        }
     }
 }
 

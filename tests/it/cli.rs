@@ -4,6 +4,7 @@ mod asked;
 mod connecting;
 mod engine;
 mod failing;
+mod importing;
 mod log_folder;
 mod output;
 mod place;

@@ -8,6 +8,8 @@ mod bridge;
 mod cli;
 #[cfg(feature = "cli")]
 mod config;
+#[cfg(feature = "cli")]
+mod import;
 #[cfg(feature = "orchestrator")]
 mod orchestrator;
 #[cfg(feature = "cli")]

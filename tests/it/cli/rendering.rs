@@ -144,13 +144,18 @@ async fn a_line_is_printed_for_a_shell_for_a_program_or_for_somebody_who_learns(
     assert!(explained.stdout.lines().all(|line| line.contains("  # ")), "{explained:?}");
 }
 
-/// The repository's own files are what its own description says.
-#[tokio::test]
-async fn the_files_of_this_repository_have_not_drifted() {
-    let place = Place::new();
-    let root = env!("CARGO_MANIFEST_DIR");
-    let description = format!("{root}/mcpo.yaml");
-    let checked =
-        place.run_on("", &["-f", &description, "render", "--check", "-o", &format!("{root}/compose")]).await;
-    assert_eq!(checked.code, 0, "mcpo-deploy render -o compose makes them anew\n{}", checked.stdout);
+/// The repository's own files are what is rendered there, whatever its folder is called.
+#[test]
+fn the_files_of_this_repository_have_not_drifted() {
+    let checked = std::process::Command::new(env!("CARGO_BIN_EXE_mcpo-deploy"))
+        .args(["-p", "mcpo-deploy", "render", "--check"])
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .env_clear()
+        .output()
+        .expect("the program");
+    let said = String::from_utf8_lossy(&checked.stdout);
+    assert!(
+        checked.status.success(),
+        "`mcpo-deploy -p mcpo-deploy render -o compose` makes them anew\n{said}"
+    );
 }

@@ -2,8 +2,20 @@
 
 use super::place::Place;
 
-const VERBS: [&str; 11] =
-    ["up", "down", "status", "logs", "verify", "build", "render", "config", "init", "completions", "man"];
+const VERBS: [&str; 12] = [
+    "up",
+    "down",
+    "status",
+    "logs",
+    "verify",
+    "build",
+    "render",
+    "config",
+    "init",
+    "import",
+    "completions",
+    "man",
+];
 
 #[tokio::test]
 async fn every_verb_explains_itself() {

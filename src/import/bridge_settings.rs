@@ -1,0 +1,118 @@
+//! What the variables that our own renderings set mean, read back.
+
+use super::description::Draft;
+use super::service::{Service, Variable};
+use super::writer::Value;
+
+/// Variables of the bridge that are settings of the same meaning.
+const ONE: [(&str, &str); 6] = [
+    ("MCP_BRIDGE_MAX_CONNECTIONS", "bridge.max_connections"),
+    ("MCP_BRIDGE_MAX_MESSAGE", "bridge.max_message"),
+    ("MCP_BRIDGE_CALL_TIMEOUT", "bridge.call_timeout"),
+    ("MCPO_LOG_MAX_SIZE", "logs.max_size"),
+    ("MCPO_LOG_MAX_FILES", "logs.max_files"),
+    ("MCPO_LOG_DIR", "logs.mount"),
+];
+
+const LISTS: [(&str, &str); 2] = [
+    ("MCP_BRIDGE_ALLOW_ORIGIN", "bridge.allowed_origins"),
+    ("MCP_BRIDGE_ALLOW_HOST", "bridge.allowed_hosts"),
+];
+
+/// Whether a variable is set by every deployment, from other settings.
+pub(super) fn is_ours(name: &str) -> bool {
+    ONE.iter().chain(&LISTS).any(|(known, _)| *known == name)
+        || matches!(name, "MCPO_LOG_MAX_AGE" | "MCP_BRIDGE_PUBLICATION_CHECKED" | "MCP_BRIDGE_COMMAND")
+}
+
+/// Whether a variable of an application is given to every application.
+pub(super) fn is_given(name: &str, value: &Variable) -> bool {
+    let Variable::Written(value) = value else { return false };
+    match name {
+        "MCP_ORCHESTRATOR_URL" => value.expose() == "ws://mcp-bridge:8765",
+        "MCP_ORCHESTRATOR_COMMAND" => is_run_line(value.expose()),
+        _ => false,
+    }
+}
+
+/// Whether a text starts a container.
+pub(super) fn is_run_line(text: &str) -> bool {
+    let mut words = text.split_whitespace();
+    matches!(words.next(), Some("docker" | "podman")) && words.next() == Some("run")
+}
+
+/// Takes what the bridge is told by its variables. Where there is no service for the server,
+/// the bridge tells what it is.
+pub(super) fn of(draft: &mut Draft<'_>, bridge: &Service, alone: bool) {
+    let at = |key: &str| bridge.at(key);
+    let text = |name: &str| match bridge.environment.get(name) {
+        Some(Variable::Written(value)) => Some(value.expose().to_owned()),
+        Some(Variable::Passed | Variable::Unresolved(_)) | None => None,
+    };
+    for (name, key) in ONE {
+        if let Some(value) = text(name) {
+            draft.one(key, &value, bridge.line, &at(name));
+        }
+    }
+    if let Some(age) = text("MCPO_LOG_MAX_AGE") {
+        draft.one("logs.max_age", &span(&age), bridge.line, &at("MCPO_LOG_MAX_AGE"));
+    } else if bridge.ours {
+        draft.one("logs.max_age", "unlimited", bridge.line, &at("MCPO_LOG_MAX_AGE"));
+    }
+    for (name, key) in LISTS {
+        let Some(value) = text(name) else { continue };
+        let items: Vec<String> = value
+            .split(',')
+            .map(str::trim)
+            .filter(|item| !item.is_empty() && *item != "mcp-bridge")
+            .map(str::to_owned)
+            .collect();
+        if !items.is_empty() {
+            draft.value(key, Value::List(items), bridge.line, &at(name), false);
+        }
+    }
+    let of_ours = |image: &str| {
+        image == "mcp-bridge:latest" || image == "mcp-bridge" || image.ends_with("-mcp-bridge:latest")
+    };
+    if let Some(image) = bridge.image.as_deref().filter(|image| !of_ours(image)) {
+        if bridge.ours {
+            draft.one("bridge.image", image, bridge.line, &at("image"));
+        } else {
+            draft.ledger.note(bridge.line, at("image"), "the bridge is ours, in front of the server's image");
+        }
+    }
+    if !bridge.ours && (bridge.build.is_some() || bridge.command.is_some() || bridge.entrypoint.is_some()) {
+        draft.ledger.note(
+            bridge.line,
+            at("build and command"),
+            "the bridge is ours, built on the server's image",
+        );
+    }
+    if !alone {
+        return;
+    }
+    let image = bridge.build.as_ref().and_then(|build| build.orchestrator_image.clone());
+    if let Some(image) = image.filter(|image| image != "orchestrator") {
+        draft.one("orchestrator.image", &image, bridge.line, &at("build.args"));
+    } else if !bridge.ours {
+        let why = "the server behind the bridge is not in the file; it is our own unless you set `orchestrator.image`";
+        draft.ledger.note(bridge.line, "orchestrator", why);
+    }
+    let command = text("MCP_BRIDGE_COMMAND").and_then(|json| serde_json::from_str::<Vec<String>>(&json).ok());
+    if let Some(command) = command {
+        draft.command("orchestrator.command", &command, bridge, &at("MCP_BRIDGE_COMMAND"));
+    }
+}
+
+/// A number of seconds in the largest unit that says it in full.
+fn span(text: &str) -> String {
+    let Some(seconds) = text.strip_suffix('s').and_then(|number| number.parse::<u64>().ok()) else {
+        return text.to_owned();
+    };
+    for (size, unit) in [(86_400, "d"), (3600, "h"), (60, "m")] {
+        if seconds > 0 && seconds % size == 0 {
+            return format!("{}{unit}", seconds / size);
+        }
+    }
+    text.to_owned()
+}
