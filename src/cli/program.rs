@@ -125,9 +125,11 @@ fn cut_short(verb: &Verb) -> Option<&'static str> {
         }
         Verb::Build { dry_run: false } => "images that are done are kept: `mcpo-deploy build` continues",
         Verb::Verify => "what runs was left as it is: `mcpo-deploy verify` begins anew",
-        Verb::Init { dry_run: false } | Verb::Render(_) | Verb::Man { .. } | Verb::Reference { .. } => {
-            "files that are done are kept"
-        }
+        Verb::Init { dry_run: false }
+        | Verb::Render(_)
+        | Verb::Import { .. }
+        | Verb::Man { .. }
+        | Verb::Reference { .. } => "files that are done are kept",
         Verb::Up { .. }
         | Verb::Down { .. }
         | Verb::Build { .. }
