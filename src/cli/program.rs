@@ -142,7 +142,7 @@ fn cut_short(verb: &Verb) -> Option<&'static str> {
 
 async fn run(global: &Global, verb: Verb) -> Result<Exit, Failure> {
     match verb {
-        Verb::Up { profile, dry_run } => up::run(global, profile.into(), dry_run).await,
+        Verb::Up { profile, dry_run } => Box::pin(up::run(global, profile.into(), dry_run)).await,
         Verb::Down { volumes, dry_run } => down::run(global, volumes, dry_run).await,
         Verb::Status => status::run(global).await,
         Verb::Logs { service, follow, tail } => logs::run(global, service.as_deref(), follow, tail).await,

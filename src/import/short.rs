@@ -115,7 +115,10 @@ pub(super) fn long_mount(text: &str) -> Option<(Mount, String)> {
 mod tests {
     use super::*;
 
-    fn port(text: &str) -> Option<Vec<(Option<String>, Option<u16>, u16)>> {
+    /// Address, the host's port, the container's port.
+    type Row = (Option<String>, Option<u16>, u16);
+
+    fn port(text: &str) -> Option<Vec<Row>> {
         ports(text).map(|ports| ports.into_iter().map(|p| (p.address, p.host, p.container)).collect())
     }
 
