@@ -59,7 +59,7 @@ def compose_folder(folder, programs, interval, images):
             logs = tarfile.TarInfo("app/logs")
             logs.type, logs.mode, logs.uid, logs.gid = tarfile.DIRTYPE, 0o755, 65532, 65532
             added.addfile(logs)
-            added.add(programs / program, program, filter=lambda entry: entry.replace(mode=0o755, uid=0, gid=0))
+            added.add(programs / program, program, filter=lambda entry: entry.replace(mode=0o755, uid=0, gid=0, deep=False))
         text = (templates / f"{name}.Dockerfile").read_text()
         for key, value in (("base", images[0]), ("user", "65532:65532"), ("command", '[\\"/mcp-orchestrator\\"]')):
             text = text.replace("{{ " + key + " }}", value)

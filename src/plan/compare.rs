@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::container::{Container, MountSource, Restart};
 use super::observed::{Live, LiveMount};
 use super::process;
+use super::redactor::Redactor;
 use crate::model::{Bytes, Cpus};
 
 /// A field that is not what was promised.
@@ -28,7 +29,10 @@ pub fn compare(container: &Container, live: &Live) -> Vec<Mismatch> {
         fields.add("image", short(id), short(&live.image_id));
     }
     if let Some(inherited) = &container.inherited {
-        fields.add("command", process::promised_command(container, inherited), process::found_command(live));
+        // Some images take their key as an argument.
+        let redactor = Redactor::of(container);
+        let promised = redactor.redacted(&process::promised_command(container, inherited));
+        fields.add("command", promised, redactor.redacted(&process::found_command(live)));
         let (promised, found) = (process::folder(&inherited.working_dir), process::folder(&live.working_dir));
         fields.add("workdir", promised, found);
         let (promised, found) = process::environments(container, inherited, live);
