@@ -38,7 +38,7 @@ prop_compose! {
     fn any_stack()(
         values in prop::collection::vec(any_text(), 4),
         command in prop::collection::vec(any_text().prop_filter("a word", |word| !word.is_empty()), 0..4),
-        folder in "[^\0/]{1,30}",
+        folder in "[^\0/]{1,30}".prop_filter("a name", |name| name != "." && name != ".."),
         dockerfile in "[a-zA-Z ${}'\"#:-]{1,20}",
         name in "[a-z][a-z0-9]{0,20}",
     ) -> Stack {
