@@ -79,16 +79,11 @@ fn proxy_named(authority: &Authority, name: &str) -> u16 {
             while let Ok((client, _)) = listener.accept().await {
                 let acceptor = acceptor.clone();
                 tokio::spawn(async move {
-                    match acceptor.accept(client).into_fallible().await {
-                        Ok(mut client) => {
-                            let mut engine =
-                                UnixStream::connect(socket()).await.expect("the engine's socket");
-                            let _ = tokio::io::copy_bidirectional(&mut client, &mut engine).await;
-                        }
-                        // What it has sent already is read: to close before would take the alert back.
-                        Err((_, mut refused)) => {
-                            let _ = tokio::io::copy(&mut refused, &mut tokio::io::sink()).await;
-                        }
+                    // Whoever is refused is hung up on, as an engine does it: with a request under way, the
+                    // alert before it is lost.
+                    if let Ok(mut client) = acceptor.accept(client).await {
+                        let mut engine = UnixStream::connect(socket()).await.expect("the engine's socket");
+                        let _ = tokio::io::copy_bidirectional(&mut client, &mut engine).await;
                     }
                 });
             }

@@ -5,6 +5,7 @@ mod build;
 mod create;
 mod deadline;
 mod given;
+mod handshake;
 mod observe;
 mod ssh;
 mod user;
@@ -14,6 +15,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use bollard::errors::Error;
 use bollard::query_parameters::{
     LogsOptionsBuilder, RemoveContainerOptionsBuilder, RemoveVolumeOptions, StartContainerOptions,
     StopContainerOptionsBuilder, WaitContainerOptionsBuilder,
@@ -66,8 +68,9 @@ impl Docker {
             Ok((api, version))
         });
         let (api, version) = match negotiation.await {
-            Ok(done) => done.map_err(unreachable)?,
-            Err(_) => return Err(unreachable(bollard::errors::Error::RequestTimeoutError)),
+            Ok(Ok(done)) => done,
+            Ok(Err(error)) => return Err(unreachable(handshake::cause(&endpoint, error).await)),
+            Err(_) => return Err(unreachable(Error::RequestTimeoutError)),
         };
         let spoken = version.api_version.unwrap_or_default();
         if is_older(&spoken, error::MINIMUM_API) {
@@ -207,7 +210,7 @@ impl Docker {
     }
 }
 
-fn open(endpoint: &Endpoint) -> Result<Bollard, bollard::errors::Error> {
+fn open(endpoint: &Endpoint) -> Result<Bollard, Error> {
     let host = endpoint.host.as_str();
     if let Some(tls) = &endpoint.tls {
         let file = |path| -> &Path { path };
@@ -221,11 +224,11 @@ fn open(endpoint: &Endpoint) -> Result<Bollard, bollard::errors::Error> {
         Some(("npipe", _)) => Bollard::connect_with_named_pipe(host, REQUEST_TIMEOUT, API_DEFAULT_VERSION),
         Some(("tcp" | "http", _)) => Bollard::connect_with_http(host, REQUEST_TIMEOUT, API_DEFAULT_VERSION),
         Some(("ssh", _)) => ssh::open(host, REQUEST_TIMEOUT),
-        _ => Err(bollard::errors::Error::UnsupportedURISchemeError { uri: host.to_owned() }),
+        _ => Err(Error::UnsupportedURISchemeError { uri: host.to_owned() }),
     }
 }
 
-fn unless_gone(result: Result<(), bollard::errors::Error>, what: String) -> Result<(), EngineError> {
+fn unless_gone(result: Result<(), Error>, what: String) -> Result<(), EngineError> {
     match result {
         Err(error) if !error::is_not_found(&error) => Err(EngineError::failed(what)(error)),
         _ => Ok(()),
