@@ -181,7 +181,7 @@ pub struct RenderArgs {
     #[arg(long)]
     pub pin: bool,
     /// Which Compose is to read the files
-    #[arg(long = "for", value_name = "VERSION", default_value = "2")]
+    #[arg(long = "for", value_name = "VERSION", default_value = "2.30")]
     pub generation: GenerationArg,
     /// A folder with templates in the place of the embedded ones
     #[arg(long, value_name = "FOLDER")]
@@ -224,9 +224,12 @@ pub enum LineArg {
 /// A generation of Compose.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum GenerationArg {
-    /// Version 2.24 and later
-    #[value(name = "2")]
+    /// Version 2.30 and later
+    #[value(name = "2.30")]
     Current,
+    /// Version 2.24 and later: env files are read as it reads them, and not as `docker run` does
+    #[value(name = "2.24")]
+    V2_24,
     /// Version 1.29: what it does not know is left out, and said
     #[value(name = "1.29")]
     V1_29,

@@ -193,6 +193,7 @@ impl From<GenerationArg> for Generation {
     fn from(generation: GenerationArg) -> Self {
         match generation {
             GenerationArg::Current => Self::Current,
+            GenerationArg::V2_24 => Self::V2_24,
             GenerationArg::V1_29 => Self::V1_29,
         }
     }

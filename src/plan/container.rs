@@ -162,9 +162,6 @@ pub struct EnvFileRef {
     pub path: PathBuf,
     /// Whether it must be there.
     pub required: bool,
-    /// Whether every reader of env files takes its values for the same: nothing in them is quoted,
-    /// replaced, or a comment to anybody.
-    pub plain: bool,
 }
 
 impl Container {

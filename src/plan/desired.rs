@@ -387,11 +387,7 @@ impl<'a> Context<'a> {
                 || file.is_some_and(|file| file.variables.contains_key(key))
         };
         Origins {
-            env_file: file.map(|file| EnvFileRef {
-                path: file.path.clone(),
-                required: file.required,
-                plain: file.variables.values().all(|value| is_plain(value.expose())),
-            }),
+            env_file: file.map(|file| EnvFileRef { path: file.path.clone(), required: file.required }),
             from_file: in_file.filter(|key| !orchestrator.environment.contains_key(*key)).cloned().collect(),
             passed: orchestrator.passed.clone(),
             settings: self.server_settings().into_keys().filter(|key| !set_by_user(key)).collect(),
@@ -461,14 +457,6 @@ const URL: &str = "MCP_ORCHESTRATOR_URL";
 /// The bridge ends its children within 5 s; this leaves it time to say goodbye.
 const STOP_GRACE: Duration = Duration::from_secs(10);
 
-/// Whether a value of an env file is the same to Compose, which knows quotes, variables, comments and
-/// escapes there, as to `docker run`, which knows none.
-fn is_plain(value: &str) -> bool {
-    value.trim() == value
-        && !value.contains(['"', '\'', '`', '$', '#', '\\'])
-        && !value.contains(char::is_control)
-}
-
 /// Mount options for an in-memory folder: whatever was asked, nothing on it runs or is a device.
 fn confined(options: &str) -> String {
     let asked: Vec<&str> = options.split(',').filter(|option| !option.is_empty()).collect();
@@ -488,15 +476,5 @@ mod tests {
     fn an_in_memory_folder_runs_nothing_unless_asked_by_name() {
         assert_eq!(confined("size=64m"), "rw,noexec,nosuid,nodev,size=64m");
         assert_eq!(confined("exec,size=1m"), "rw,nosuid,nodev,exec,size=1m");
-    }
-
-    #[test]
-    fn a_value_that_somebody_reads_otherwise_is_not_plain() {
-        for plain in ["", "sk-or-v1-0aF_~", "two words", "https://a.example/?b=c&d", "é"] {
-            assert!(is_plain(plain), "{plain}");
-        }
-        for other in ["\"a\"", "it's", "a$b", "a #b", "a\\n", " a", "a ", "a\tb", "`a`"] {
-            assert!(!is_plain(other), "{other}");
-        }
     }
 }

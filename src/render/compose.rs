@@ -12,8 +12,10 @@ use crate::plan::{Desired, Profile, Service};
 /// Which Compose is to read the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Generation {
-    /// Version 2.24 and later.
+    /// Version 2.30 and later.
     Current,
+    /// Version 2.24 and later, which read env files in their own way.
+    V2_24,
     /// Version 1.29, whose files have no name and whose env files have one form.
     V1_29,
 }
@@ -109,10 +111,17 @@ fn fill(file: &File, profile: Profile, options: &Options<'_>) -> Result<Rendered
 
 fn notes(file: &File, options: &Options<'_>) -> Vec<String> {
     let mut notes = Vec::new();
+    let with_env_file = file.services.iter().find(|service| service.env_file.is_some());
+    if options.generation == Generation::V2_24
+        && let Some(ServiceView { name, .. }) = with_env_file
+    {
+        notes.push(format!(
+            "before Compose 2.30 env files have no `format: raw`: what quotes, `$` and `#` in {name}'s mean is its own"
+        ));
+    }
     if options.generation == Generation::V1_29 {
-        let name = file.services.first().map_or("", |service| service.name.as_str());
         notes.push("for Compose 1.29 there is no `name:`: give the project with -p".to_owned());
-        if file.services.iter().any(|service| service.env_file.is_some()) {
+        if let Some(ServiceView { name, .. }) = with_env_file {
             notes.push(format!(
                 "for Compose 1.29 env files have no `required` and no `format: raw`: {name}'s must be there, and what quotes, `$` and `#` in it mean is its own"
             ));
@@ -131,7 +140,10 @@ fn notes(file: &File, options: &Options<'_>) -> Vec<String> {
                 .push("for Compose 1.29 there is no `pull_policy`: run `mcpo-deploy build` first".to_owned());
         }
     }
-    notes.extend(file.services.iter().flat_map(raw_env_file));
+    let beside = |service: &ServiceView| service.env_file.as_ref().is_some_and(|file| file.path == "./.env");
+    if file.services.iter().any(beside) {
+        notes.push("Compose also reads a .env beside its file for itself, and stops at some values with quotes or `$` in them: a folder of its own for the file, such as `-o compose`, keeps the two apart".to_owned());
+    }
     let by_id = file.services.iter().filter(|service| service.pinned == Some("id"));
     notes.extend(
         by_id.map(|service| {
@@ -149,18 +161,4 @@ fn notes(file: &File, options: &Options<'_>) -> Vec<String> {
         format!("{key} is asked for where the file is used: set it in the environment or in the .env beside the file")
     }));
     notes
-}
-
-/// What is to be known of an env file whose values Compose takes for something else unless told.
-fn raw_env_file(service: &ServiceView) -> Vec<String> {
-    let Some(file) = service.env_file.as_ref().filter(|file| file.raw) else { return Vec::new() };
-    let read = format!(
-        "a value in {}'s env file has quotes, `$`, `#`, a backslash or a space at an end: Compose 2.30 and later read it as it is, an older one refuses the file",
-        service.name
-    );
-    // What Compose finds under this name beside its file it reads for itself, by its own rules.
-    let beside = (file.path == "./.env").then(|| {
-        "Compose also reads a .env beside its file for itself, and warns or fails over such a value: keep the file in a folder of its own, such as `-o compose`".to_owned()
-    });
-    [read].into_iter().chain(beside).collect()
 }

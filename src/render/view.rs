@@ -133,7 +133,7 @@ impl File {
         });
         let volumes = desired.volumes.iter();
         Self {
-            project: (options.generation == Generation::Current).then_some(project),
+            project: (options.generation != Generation::V1_29).then_some(project),
             services,
             networks: own.chain(external).collect(),
             volumes: volumes
@@ -147,7 +147,7 @@ impl File {
 const EXTERNAL: &str = "existing";
 
 fn service(container: &Container, desired: &Desired, profile: Profile, options: &Options<'_>) -> ServiceView {
-    let current = options.generation == Generation::Current;
+    let named = options.generation != Generation::V1_29;
     let name = container.service.name();
     let build_only = profile == Profile::BuildOnly || container.service == Service::Orchestrator;
     let path = |path: &Path| from_folder(path, options.folder, options.project_folder);
@@ -161,7 +161,7 @@ fn service(container: &Container, desired: &Desired, profile: Profile, options: 
             (_, true) => Some("digest"),
             _ => None,
         },
-        never_pulled: current && options.own_images.contains(&container.service) && pin.is_none(),
+        never_pulled: named && options.own_images.contains(&container.service) && pin.is_none(),
         image,
         build,
         profiles: build_only.then(|| Profile::BuildOnly.name().to_owned()).into_iter().collect(),
@@ -173,8 +173,8 @@ fn service(container: &Container, desired: &Desired, profile: Profile, options: 
         env_file: container.origins.env_file.as_ref().map(|file| EnvFileView {
             path: path(&file.path),
             required: file.required,
-            long: current,
-            raw: current && !file.plain,
+            long: named,
+            raw: options.generation == Generation::Current,
         }),
         environment: environment(container),
         user: container.user.to_string(),

@@ -75,6 +75,18 @@ fn the_files_of_what_compose_builds_are_accepted() {
 }
 
 #[test]
+fn a_compose_before_2_30_takes_the_file_as_it_is_and_stops_at_an_env_file() {
+    let rig = Rig::new("accepted-older");
+    let folder = rig.folder().join("compose");
+    let file = Compose::V5.render(&rig, "bridge", &folder);
+    let read = Compose::V2.run(&rig, &file, &["config", "-q"]);
+    assert!(read.code == Some(0) && read.all().is_empty(), "{read:?}");
+    rig.write(".env", "A=1\n");
+    let refused = Compose::V2.run(&rig, &file, &["config", "-q"]);
+    assert!(refused.code == Some(15) && refused.err.contains("format \"raw\""), "{refused:?}");
+}
+
+#[test]
 fn compose_1_29_refuses_the_file_that_is_not_for_it() {
     let rig = Rig::new("accepted-refused");
     rig.run(&["render", "bridge", "-o", "compose"]).ok();

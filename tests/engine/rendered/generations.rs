@@ -32,7 +32,11 @@ impl Compose {
     #[track_caller]
     pub(super) fn render(self, rig: &Rig, profile: &str, folder: &Path) -> PathBuf {
         let (folder_text, name) = (folder.display().to_string(), file_name(profile));
-        let generation = if self == Self::V1_29 { "1.29" } else { "2" };
+        let generation = match self {
+            Self::V5 => "2.30",
+            Self::V2 => "2.24",
+            Self::V1_29 => "1.29",
+        };
         rig.run(&["render", profile, "--for", generation, "-o", &folder_text]).ok();
         folder.join(name)
     }

@@ -82,6 +82,23 @@ fn a_file_for_an_older_compose_leaves_out_what_that_does_not_know_and_says_so() 
 }
 
 #[test]
+fn what_is_read_before_2_30_has_no_raw_env_file_and_says_what_that_means() {
+    let with = With { generation: Generation::V2_24, ..With::default() };
+    let (current, older) = (text(&stack(&[]), Profile::Bridge, &With::default()), &with);
+    let older = rendered(&stack(&[]), Profile::Bridge, older).expect("a file");
+    let lines = |text: &str| -> Vec<String> { text.lines().map(str::to_owned).collect() };
+    let missing: Vec<String> =
+        lines(&current).into_iter().filter(|line| !lines(&older.text).contains(line)).collect();
+    insta::assert_snapshot!("for_2_24", format!("{}\n---\n{}", missing.join("\n"), older.notes.join("\n")));
+}
+
+#[test]
+fn a_file_beside_the_env_file_says_that_compose_reads_that_for_itself() {
+    let file = rendered(&stack(&[]), Profile::Bridge, &With { folder: "/srv/demo", ..With::default() });
+    insta::assert_snapshot!("beside_the_env_file", file.expect("a file").notes.join("\n"));
+}
+
+#[test]
 fn paths_are_relative_to_the_folder_that_the_file_lands_in() {
     let settings = [("logs.folder", "./records"), ("orchestrator.env_file", "none")];
     for (folder, written) in [
