@@ -14,8 +14,8 @@ use crate::config::{App, Source, Stack};
 use crate::diagnostic::{Exit, Failure};
 use crate::engine::is_checkout;
 use crate::model::ImageRef;
-use crate::plan::{Desired, ImageFacts, Images, Machine, Profile, Service, desired};
-use crate::render::{Generation, Options, Rendered, Seal, Templates, compose, run_line, seal_of, unsealed};
+use crate::plan::{Desired, ImageFacts, Images, Machine, Profile, Service, desired, run_line};
+use crate::render::{Generation, Options, Rendered, Seal, Templates, compose, seal_of, unsealed};
 
 pub(super) async fn run(global: &Global, args: &RenderArgs) -> Result<Exit, Failure> {
     if args.eject {

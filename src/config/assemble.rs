@@ -14,7 +14,7 @@ use super::shape::duration;
 use super::stack::{
     App, Bridge, Hardening, LogPlace, Logs, Network, Orchestrator, Protection, Seccomp, Source, Stack,
 };
-use super::values::Value;
+use super::values::{Text, Value};
 use crate::model::{ImageRef, ProjectName, Secret};
 
 /// What stands in for the project's name while a problem says that there is none.
@@ -263,6 +263,7 @@ impl Assembly<'_, '_> {
             environment: self.secrets("app.environment")?,
             passed: self.passed("app.environment"),
             ports,
+            spawns: self.some("app.spawns")?.unwrap_or_default(),
         }))
     }
 
@@ -337,7 +338,8 @@ impl Assembly<'_, '_> {
         match self.layers.values.get(key).map(|entry| &entry.value) {
             None => Ok(BTreeMap::new()),
             Some(Value::Map(entries)) => {
-                Ok(entries.iter().map(|(name, value)| (name.clone(), value.text.clone())).collect())
+                let text = |(name, value): (&String, &Text)| Some((name.clone(), value.text.clone()?));
+                Ok(entries.iter().filter_map(text).collect())
             }
             Some(Value::One(_) | Value::List(_)) => Err(bug(key)),
         }
@@ -347,7 +349,7 @@ impl Assembly<'_, '_> {
         Ok(self.map(key)?.into_iter().map(|(name, value)| (name, Secret::new(value))).collect())
     }
 
-    /// The names in a map whose values were taken from the environment.
+    /// The names in a map whose values are the environment's, whether it has them or not.
     fn passed(&self, key: &str) -> BTreeSet<String> {
         let Some(Value::Map(entries)) = self.layers.values.get(key).map(|entry| &entry.value) else {
             return BTreeSet::new();

@@ -173,7 +173,7 @@ impl<'a> Layers<'a> {
     fn warn_of_dollars(&mut self, setting: &Setting, value: &Value, place: &Place) {
         let Value::Map(variables) = value else { return };
         for (name, value) in variables {
-            if value.text.starts_with("${") && value.text.ends_with('}') {
+            if value.text.as_ref().is_some_and(|text| text.starts_with("${") && text.ends_with('}')) {
                 let message = "is kept as it is written: `${…}` is not replaced; \
                                leave the value out to take it from the environment";
                 self.warnings.push(Warning::new(format!("{}.{name}", setting.key), message, place.clone()));

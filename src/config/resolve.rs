@@ -162,7 +162,8 @@ fn json(setting: &settings::Setting, value: &Value) -> serde_json::Value {
         Value::One(one) => scalar(one),
         Value::List(items) => items.iter().map(scalar).collect(),
         Value::Map(entries) => {
-            entries.iter().map(|(name, value)| (name.clone(), scalar(&value.text))).collect()
+            let text = |text: &Option<String>| text.as_ref().map_or(serde_json::Value::Null, scalar);
+            entries.iter().map(|(name, value)| (name.clone(), text(&value.text))).collect()
         }
     }
 }

@@ -77,7 +77,7 @@ const ENVIRONMENT: Kind = Kind::Map { key: &Kind::Variable, value: &Kind::Value 
 const PORT: Kind = Kind::Number { min: 1, max: 65_535 };
 
 /// Every setting, in the order of the file.
-pub(super) static SETTINGS: [Setting; 42] = [
+pub(super) static SETTINGS: [Setting; 43] = [
     Setting {
         key: "project",
         kind: Kind::Project,
@@ -371,6 +371,13 @@ pub(super) static SETTINGS: [Setting; 42] = [
         default: None,
         otherwise: "nothing is published",
         doc: "Published ports: port of the host to port of the container, on `bridge.address`.",
+    },
+    Setting {
+        key: "app.spawns",
+        kind: Kind::Flag,
+        default: None,
+        otherwise: "it speaks with the bridge",
+        doc: "Whether it starts the server's containers itself, by `MCP_ORCHESTRATOR_COMMAND`.",
     },
 ];
 

@@ -229,6 +229,8 @@ pub struct App {
     pub passed: BTreeSet<String>,
     /// Its published ports: host port to container port, on the bridge's address.
     pub ports: BTreeMap<u16, u16>,
+    /// Whether it starts containers of the stdio server itself.
+    pub spawns: bool,
 }
 
 impl App {
@@ -244,6 +246,7 @@ impl App {
             environment: BTreeMap::new(),
             passed: BTreeSet::new(),
             ports: BTreeMap::new(),
+            spawns: false,
         }
     }
 }

@@ -20,14 +20,15 @@ pub(super) enum Value {
 /// A value of a map.
 #[derive(Clone, PartialEq, Eq)]
 pub(super) struct Text {
-    pub(super) text: String,
-    /// Whether it was taken from the environment, because none stands there.
+    /// `None` where the environment, too, has none.
+    pub(super) text: Option<String>,
+    /// Whether it was to be taken from the environment, because none stands there.
     pub(super) passed: bool,
 }
 
 impl Text {
     fn written(text: String) -> Self {
-        Self { text, passed: false }
+        Self { text: Some(text), passed: false }
     }
 }
 
@@ -191,9 +192,8 @@ fn map(
         match (value, &node.data) {
             // As a name without a value in an env file: from the environment, or not at all.
             (Kind::Value, Data::Null) => {
-                if let Some(value) = env.get_raw(&checked) {
-                    read.insert(checked, Text { text: value.to_owned(), passed: true });
-                }
+                let text = env.get_raw(&checked).map(str::to_owned);
+                read.insert(checked, Text { text, passed: true });
             }
             (Kind::MountOptions, Data::Null) => {
                 read.insert(checked, Text::written(String::new()));

@@ -19,6 +19,10 @@ const LISTS: [(&str, &str); 2] = [
     ("MCP_BRIDGE_ALLOW_HOST", "bridge.allowed_hosts"),
 ];
 
+/// The bridge's image in front of our own server, and that server's program in it.
+const OUR_BRIDGE: &str = "mcp-bridge:latest";
+const OUR_PROGRAM: &str = "/mcp-orchestrator";
+
 /// Whether a variable is set by every deployment, from other settings.
 pub(super) fn is_ours(name: &str) -> bool {
     ONE.iter().chain(&LISTS).any(|(known, _)| *known == name)
@@ -33,6 +37,12 @@ pub(super) fn is_given(name: &str, value: &Variable) -> bool {
         "MCP_ORCHESTRATOR_COMMAND" => is_run_line(value.expose()),
         _ => false,
     }
+}
+
+/// Whether an application starts the server's containers itself.
+pub(super) fn spawns(app: &Service) -> bool {
+    let command = app.environment.get("MCP_ORCHESTRATOR_COMMAND");
+    command.is_some_and(|value| is_given("MCP_ORCHESTRATOR_COMMAND", value))
 }
 
 /// Whether a text starts a container.
@@ -71,9 +81,8 @@ pub(super) fn of(draft: &mut Draft<'_>, bridge: &Service, alone: bool) {
             draft.value(key, Value::List(items), bridge.line, &at(name), false);
         }
     }
-    let of_ours = |image: &str| {
-        image == "mcp-bridge:latest" || image == "mcp-bridge" || image.ends_with("-mcp-bridge:latest")
-    };
+    let of_ours =
+        |image: &str| image == OUR_BRIDGE || image == "mcp-bridge" || image.ends_with("-mcp-bridge:latest");
     if let Some(image) = bridge.image.as_deref().filter(|image| !of_ours(image)) {
         if bridge.ours {
             draft.one("bridge.image", image, bridge.line, &at("image"));
@@ -94,12 +103,19 @@ pub(super) fn of(draft: &mut Draft<'_>, bridge: &Service, alone: bool) {
     let image = bridge.build.as_ref().and_then(|build| build.orchestrator_image.clone());
     if let Some(image) = image.filter(|image| image != "orchestrator") {
         draft.one("orchestrator.image", &image, bridge.line, &at("build.args"));
-    } else if !bridge.ours {
+    } else if !bridge.ours || bridge.image.as_deref().is_some_and(|image| image != OUR_BRIDGE) {
         let why = "the server behind the bridge is not in the file; it is our own unless you set `orchestrator.image`";
         draft.ledger.note(bridge.line, "orchestrator", why);
+        if bridge.ours {
+            // Its command starts with what that server's image starts with, and cannot be told apart.
+            return;
+        }
     }
     let command = text("MCP_BRIDGE_COMMAND").and_then(|json| serde_json::from_str::<Vec<String>>(&json).ok());
-    if let Some(command) = command {
+    if let Some(mut command) = command {
+        if bridge.ours && command.first().is_some_and(|program| program == OUR_PROGRAM) {
+            command.remove(0);
+        }
         draft.command("orchestrator.command", &command, bridge, &at("MCP_BRIDGE_COMMAND"));
     }
 }

@@ -32,6 +32,9 @@ pub(super) fn service(reader: &mut Reader<'_>, name: &str, node: &Node, line: us
         let below = format!("{path}.{}", field.name);
         take(reader, &mut service, &field, &below);
     }
+    if service.ours {
+        service.say_what_is_not_there();
+    }
     service
 }
 

@@ -6,11 +6,12 @@ use super::ledger::{Ledger, clean};
 use super::paths::{is_beside, relocated};
 use super::reader::variable_path;
 use super::roles::{REST, Roles, WEBSOCKET};
-use super::secret::{in_arguments, is_known_secret, is_secret_name, is_secret_value};
+use super::secret::{in_arguments, is_known_secret, is_secret_value};
 use super::service::{Build, MountKind, Project, Service, Variable};
 use super::writer::{Entries, Value, flow};
 use super::{Origin, bridge_settings, hardening};
 use crate::config;
+use crate::model::is_secret_name;
 
 /// What is written so far.
 pub(super) struct Draft<'a> {
@@ -200,7 +201,12 @@ impl Draft<'_> {
 
     fn env_file(&mut self, service: &Service) {
         let what = service.at("env_file");
-        let Some(file) = service.env_files.last() else { return };
+        let Some(file) = service.env_files.last() else {
+            if service.ours {
+                self.one("orchestrator.env_file", "none", service.line, &what);
+            }
+            return;
+        };
         if service.env_files.len() > 1 {
             self.ledger.note(
                 service.line,
@@ -214,7 +220,7 @@ impl Draft<'_> {
     }
 
     fn logs(&mut self, server: Option<&Service>, bridge: Option<&Service>) {
-        let mounts = |service: &Service| service.mounts.iter().find(|mount| is_log(&mount.target)).cloned();
+        let mounts = |service: &Service| service.mounts.iter().find(|mount| service.is_log(mount)).cloned();
         let services = || [server, bridge].into_iter().flatten();
         if let Some((service, mount)) = services().find_map(|service| Some((service, mounts(service)?))) {
             let what = service.at("volumes");
@@ -248,7 +254,7 @@ impl Draft<'_> {
                 let why = format!("output is kept by the engine's json-file driver, not by {driver}");
                 self.ledger.note(service.line, service.at("logging"), why);
             }
-            for mount in service.mounts.iter().filter(|mount| !is_log(&mount.target)) {
+            for mount in service.mounts.iter().filter(|mount| !service.is_log(mount)) {
                 let what = format!("{} ({})", service.at("volumes"), mount.target);
                 self.ledger.note(service.line, what, "nothing is mounted but the logs");
             }
@@ -335,7 +341,12 @@ impl Draft<'_> {
         }
         self.app_variables(app);
         self.app_ports(app);
-        if !app.env_files.is_empty() {
+        let spawns = bridge_settings::spawns(app);
+        if spawns {
+            self.one("app.spawns", "true", app.line, &at("MCP_ORCHESTRATOR_COMMAND"));
+        }
+        // Who starts the server hands it the server's keys.
+        if !(app.env_files.is_empty() || app.ours && spawns) {
             let why = "an application has no env file; name its variables in `app.environment`";
             self.ledger.note(app.line, at("env_file"), why);
         }
@@ -416,9 +427,4 @@ fn is_taken(name: &str) -> bool {
 pub(super) fn may_be_secret(name: &str, value: &str) -> bool {
     let plain = matches!(value, "" | "true" | "false" | "none");
     !plain && (is_secret_name(name) || is_secret_value(value))
-}
-
-/// Whether a path in a container is a folder for logs.
-pub(super) fn is_log(target: &str) -> bool {
-    matches!(target.rsplit('/').next(), Some("logs" | "log"))
 }

@@ -2,7 +2,7 @@
 
 use super::bridge_settings::is_run_line;
 use super::description::may_be_secret;
-use super::hardening::is_foreign;
+use super::hardening::UNLIMITED;
 use super::ledger::clean;
 use super::roles::Roles;
 use super::service::{MountKind, Project, Service, Variable};
@@ -161,7 +161,8 @@ impl Found<'_> {
         if limits.memory.is_none() {
             self.add(service, "memory", "no limit of memory", memory.clone(), "CIS 5.11");
         }
-        if limits.swap.is_none() || limits.swap != limits.memory {
+        let limited = self.entries.effective("hardening.memory") != UNLIMITED;
+        if limited && (limits.swap.is_none() || limits.swap != limits.memory) {
             let was = if limits.memory.is_some() { "swap on top of the memory" } else { "no limit of swap" };
             self.add(service, "swap", was, "no swap", "CIS 5.11");
         }
@@ -213,7 +214,7 @@ impl Found<'_> {
             if source.ends_with("docker.sock") || source.ends_with("podman.sock") {
                 let was = "the engine's socket mounted: as good as root on the host";
                 self.add(service, "docker-socket", was, "not mounted", "CIS 5.32, OWASP Docker 1");
-            } else if is_foreign(&mount.target) {
+            } else if !service.is_log(mount) {
                 let was = format!("a path of the host mounted at {}", mount.target);
                 self.add(service, "mounts", was, "nothing is mounted but the logs", "CIS 5.6");
             }
@@ -260,13 +261,7 @@ impl Found<'_> {
         if service.environment.get("MCP_ORCHESTRATOR_COMMAND").is_some_and(spawns) {
             let was =
                 "MCP_ORCHESTRATOR_COMMAND starts containers with no hardening, and needs the engine's socket";
-            self.add(
-                service,
-                "spawned",
-                was,
-                "MCP_ORCHESTRATOR_URL: the bridge, on the private network",
-                "CIS 5.32",
-            );
+            self.add(service, "spawned", was, "the full line (app.spawns); no socket is mounted", "CIS 5.32");
         }
     }
 

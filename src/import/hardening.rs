@@ -5,14 +5,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::description::{Draft, is_log};
+use super::description::Draft;
 use super::paths::relocated;
 use super::service::{Project, Service};
 use super::writer::Value;
 use crate::config::{self, ORCHESTRATOR_IMAGE};
 use crate::model::{Bytes, User};
 
-const UNLIMITED: &str = "unlimited";
+/// The name of no limit at all.
+pub(super) const UNLIMITED: &str = "unlimited";
 
 /// Decides the hardening.
 pub(super) fn of(draft: &mut Draft<'_>, project: &Project, services: &[&Service]) {
@@ -289,7 +290,10 @@ pub(super) fn size(text: &str) -> Option<String> {
 
 fn network(draft: &mut Draft<'_>, project: &Project, services: &[&Service]) {
     const KEY: &str = "hardening.network";
-    if !services.is_empty() && services.iter().all(|service| service.network_mode.as_deref() == Some("none"))
+    let has_none = |service: &&Service| service.network_mode.as_deref() == Some("none");
+    // In a rendering of ours the bridge keeps its network all the same.
+    if !services.is_empty() && services.iter().all(has_none)
+        || services.iter().any(|service| service.ours && has_none(service))
     {
         draft.one(KEY, "none", services[0].line, "network_mode");
         return;
@@ -319,9 +323,4 @@ pub(super) fn own_volume<'n>(name: &'n str, service: &Service) -> &'n str {
         .filter(|user| service.ours && user.uid != User::NONROOT.uid)
         .map(|user| format!("-{}", user.uid));
     suffix.and_then(|suffix| name.strip_suffix(&suffix)).unwrap_or(name)
-}
-
-/// Whether a mount brings something of the host's besides a folder for logs.
-pub(super) fn is_foreign(target: &str) -> bool {
-    !is_log(target)
 }

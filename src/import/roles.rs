@@ -20,10 +20,11 @@ impl Roles {
     pub(super) fn of(project: &Project, file: &str, ledger: &mut Ledger) -> Result<Self, ImportError> {
         let services = &project.services;
         let mut roles = Self::default();
-        roles.bridge = best(services, |service| bridge_rank(service, services.len()), |at| roles.has(at));
+        let count = services.len();
+        roles.bridge = best(services, "mcp-bridge", |service| bridge_rank(service, count), &roles);
         roles.orchestrator =
-            best(services, |service| orchestrator_rank(service, services.len()), |at| roles.has(at));
-        roles.app = best(services, |service| app_rank(service, services, roles), |at| roles.has(at));
+            best(services, "mcp-orchestrator", |service| orchestrator_rank(service, count), &roles);
+        roles.app = best(services, "app", |service| app_rank(service, services, roles), &roles);
         let Some(first) = services.first() else { return Ok(roles) };
         if roles.orchestrator.is_none() && roles.bridge.is_none() {
             let names = services.iter().map(|service| super::ledger::clean(&service.name)).collect();
@@ -52,11 +53,12 @@ impl Roles {
     }
 }
 
-/// The first service of the highest rank; a rank of 0 is none.
-fn best(services: &[Service], rank: impl Fn(&Service) -> u8, taken: impl Fn(usize) -> bool) -> Option<usize> {
+/// The first service of the highest rank that has no role yet; a rank of 0 is none. In a rendering of
+/// ours a service's name is its role.
+fn best(services: &[Service], name: &str, rank: impl Fn(&Service) -> u8, roles: &Roles) -> Option<usize> {
     let mut found: Option<(u8, usize)> = None;
-    for (at, service) in services.iter().enumerate().filter(|(at, _)| !taken(*at)) {
-        let rank = rank(service);
+    for (at, service) in services.iter().enumerate().filter(|(at, _)| !roles.has(*at)) {
+        let rank = if service.ours { u8::from(service.name == name) } else { rank(service) };
         if rank > 0 && found.is_none_or(|(best, _)| rank > best) {
             found = Some((rank, at));
         }

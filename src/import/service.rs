@@ -75,6 +75,22 @@ pub struct Service {
 }
 
 impl Service {
+    /// A rendering of ours leaves out what was weakened by name: what others forgot was decided there.
+    pub(super) fn say_what_is_not_there(&mut self) {
+        for limit in [&mut self.limits.memory, &mut self.limits.cpus, &mut self.limits.pids] {
+            limit.get_or_insert_with(|| "0".to_owned());
+        }
+        if self.privileges.no_new_privileges().is_none() {
+            self.privileges.security_opt.push("no-new-privileges=false".to_owned());
+        }
+    }
+
+    /// Whether a mount is for logs: by its folder's name, and in a rendering of ours always.
+    #[must_use]
+    pub(super) fn is_log(&self, mount: &Mount) -> bool {
+        self.ours || matches!(mount.target.rsplit('/').next(), Some("logs" | "log"))
+    }
+
     /// Whether it is a line rather than a part of a compose file.
     #[must_use]
     pub fn is_run_line(&self) -> bool {

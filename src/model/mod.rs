@@ -11,6 +11,6 @@ mod user;
 
 pub use image::{ImageRef, InvalidImageRef};
 pub use name::{InvalidProject, ProjectName};
-pub use secret::Secret;
+pub use secret::{Secret, is_secret_name};
 pub use size::{Bytes, Cpus, InvalidSize};
 pub use user::{InvalidUser, User};

@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::observed::ImageFacts;
 use super::redactor::Redactor;
 use crate::config::is_variable;
-use crate::model::{Bytes, Cpus, ImageRef, Secret, User};
+use crate::model::{Bytes, Cpus, ImageRef, Secret, User, is_secret_name};
 
 /// A service of a deployment. Its name is the host name on the private network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -165,6 +165,27 @@ pub struct EnvFileRef {
 }
 
 impl Container {
+    /// The variables besides the env file's: with a value, or for the environment of whoever starts it,
+    /// whether that has one here or not.
+    #[must_use]
+    pub fn set_by_name(&self) -> BTreeSet<&String> {
+        let Origins { from_file, passed, .. } = &self.origins;
+        self.environment.keys().chain(passed).filter(|key| !from_file.contains(*key)).collect()
+    }
+
+    /// Whether it is told how to start containers of the stdio server itself.
+    #[must_use]
+    pub fn spawns(&self) -> bool {
+        self.origins.settings.contains(super::spawn::COMMAND)
+    }
+
+    /// Whether a variable holds a secret, as far as names tell; settings of ours hold none. Where its
+    /// value would stand in a rendered text, it is asked for instead.
+    #[must_use]
+    pub fn asks_for(&self, variable: &str) -> bool {
+        !self.origins.settings.contains(variable) && is_secret_name(variable)
+    }
+
     /// What it said, without the values that were given to it: servers print their keys when they
     /// fail. For many lines there is [`Redactor::of`].
     #[must_use]

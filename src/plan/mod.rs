@@ -3,6 +3,7 @@
 
 mod compare;
 mod container;
+mod containers;
 mod desired;
 mod deviation;
 mod diff;
@@ -12,9 +13,12 @@ mod images;
 mod limits;
 mod observed;
 mod op;
+mod path;
 mod problem;
 mod process;
 mod redactor;
+mod run_line;
+mod spawn;
 
 pub use compare::{Mismatch, compare};
 pub use container::{Container, EnvFileRef, Inherited, Mount, MountSource, Origins, Port, Restart, Service};
@@ -28,5 +32,7 @@ pub use observed::{
     Health, HeldPort, ImageFacts, Live, LiveContainer, LiveMount, Machine, Observed, OwnedObject, State,
 };
 pub use op::{BuildFrom, Folder, ImageBuild, Network, Op, Plan, Step, Volume};
+pub use path::from_folder;
 pub use problem::{PlanError, PlanProblem};
 pub use redactor::Redactor;
+pub use run_line::{Needed, Part, RunLine, run_line};

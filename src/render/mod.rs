@@ -1,13 +1,11 @@
-//! What should be, as text: Compose files and `docker run` lines. Writes no file and asks no engine.
+//! What should be, as text: Compose files. Writes no file and asks no engine.
 //!
 //! The text comes from templates, the values from the same [`Desired`](crate::plan::Desired) that
 //! `up` creates containers from; what a template made is read back and compared with it, so that
 //! neither a value nor a template of the user's can say something else unnoticed.
 
 mod compose;
-mod path;
 mod read_back;
-mod run_line;
 mod seal;
 mod templates;
 mod view;
@@ -17,6 +15,5 @@ mod yaml;
 pub use compose::compose_times;
 pub use compose::{Generation, Options, Rendered, compose, file_name};
 pub use read_back::Weaker;
-pub use run_line::{Needed, Part, RunLine, run_line};
 pub use seal::{Seal, seal, seal_of, unsealed};
 pub use templates::{RenderError, Templates};

@@ -7,10 +7,9 @@ use serde::Serialize;
 use serde_json::{Number, Value};
 
 use super::compose::{Generation, Options};
-use super::path::from_folder;
 use super::yaml;
 use crate::model::{Cpus, label};
-use crate::plan::{Container, Desired, MountSource, Port, Profile, Restart, Service};
+use crate::plan::{Container, Desired, MountSource, Port, Profile, Restart, Service, from_folder};
 
 /// A whole file.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -52,6 +51,8 @@ pub(super) struct ServiceView {
     pub(super) command: Vec<String>,
     pub(super) env_file: Option<EnvFileView>,
     pub(super) environment: Vec<Variable>,
+    /// Whether it is told how to start containers.
+    pub(super) spawns: bool,
     pub(super) user: String,
     pub(super) read_only: bool,
     pub(super) tmpfs: Vec<String>,
@@ -177,6 +178,7 @@ fn service(container: &Container, desired: &Desired, profile: Profile, options: 
             raw: options.generation == Generation::Current,
         }),
         environment: environment(container),
+        spawns: container.spawns(),
         user: container.user.to_string(),
         read_only: container.read_only,
         tmpfs: container.tmpfs.iter().map(|(path, options)| format!("{path}:{options}")).collect(),
@@ -272,37 +274,16 @@ fn number(cpus: Cpus) -> Option<Number> {
 /// What is set besides the env file. A value is written where it is no secret by its name; else the
 /// file asks for it.
 fn environment(container: &Container) -> Vec<Variable> {
-    let set = container.environment.iter().filter(|(key, _)| !container.origins.from_file.contains(*key));
-    let variable = |(key, value): (&String, &crate::model::Secret)| {
-        if container.origins.passed.contains(key) {
+    let variable = |key: &String| {
+        let Some(value) = container.environment.get(key).filter(|_| !container.origins.passed.contains(key))
+        else {
             return Variable { text: key.clone(), scalar: None };
-        }
-        if is_secret(container, key) {
+        };
+        if container.asks_for(key) {
             let text = format!("{key}=${{{key}:?its value is not written into files}}");
             return Variable { scalar: Some(yaml::quoted(&text)), text };
         }
         Variable { text: format!("{key}={}", value.expose()), scalar: None }
     };
-    set.map(variable).collect()
-}
-
-/// Whether a variable holds a secret, as far as names tell; settings of ours hold none.
-pub(super) fn is_secret(container: &Container, name: &str) -> bool {
-    const PARTS: [&str; 10] = [
-        "KEY",
-        "TOKEN",
-        "SECRET",
-        "PASSWORD",
-        "PASSWD",
-        "PASS",
-        "CREDENTIAL",
-        "CREDENTIALS",
-        "PRIVATE",
-        "AUTH",
-    ];
-    !container.origins.settings.contains(name)
-        && name
-            .to_ascii_uppercase()
-            .split(|c: char| !c.is_ascii_alphanumeric())
-            .any(|part| PARTS.contains(&part))
+    container.set_by_name().into_iter().map(variable).collect()
 }

@@ -412,7 +412,7 @@ fn a_variable_without_a_value_comes_from_the_environment_and_a_dollar_is_warned_
     assert_eq!(warnings.len(), 1);
     assert!(warnings[0].starts_with("orchestrator.environment.OPENAI_API_KEY: is kept as it is written"));
     let shown = origin(&resolved, "orchestrator.environment").0;
-    assert_eq!(shown, serde_json::json!({"LANG": "[secret]", "OPENAI_API_KEY": "[secret]"}));
+    assert_eq!(shown, serde_json::json!({"GONE": null, "LANG": "[secret]", "OPENAI_API_KEY": "[secret]"}));
 }
 
 #[test]

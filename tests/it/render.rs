@@ -3,6 +3,7 @@
 mod any_text;
 mod files;
 mod lines;
+mod round_trip;
 mod templates;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -88,3 +88,47 @@ fn the_server_s_line_starts_what_a_verification_starts() {
     let found = differences(&ours, &container(id), &[&ALWAYS, &OF_LINE, &OF_SERVER]);
     assert!(found.is_empty(), "what differs, verify / docker create:\n{}", found.join("\n"));
 }
+
+#[test]
+fn an_application_that_starts_the_server_itself_is_told_the_same_line_and_has_its_keys() {
+    let rig = Rig::new("rendered-spawns");
+    let image =
+        rig.image("app", "FROM scratch\nCOPY contained-fixture /app\nENTRYPOINT [\"/app\"]\nUSER 77\n");
+    let server = "orchestrator: {required_keys: [OPENAI_API_KEY]}";
+    rig.write("mcpo.yaml", &format!("{server}\napp: {{image: {image}, command: [idle], spawns: true}}\n"));
+    rig.write(".env", "OPENAI_API_KEY=sk-1\n");
+    let up = rig.run(&["up", "full-stack"]).ok();
+    assert!(up.err.contains("root on this machine"), "{}", up.err);
+    let app = container(&rig.named("app-1"));
+    assert_eq!(app["Mounts"], serde_json::json!([]), "the engine's socket is nobody's");
+    let variables: Vec<(&str, &str)> = app["Config"]["Env"]
+        .as_array()
+        .expect("variables")
+        .iter()
+        .filter_map(|variable| variable.as_str()?.split_once('='))
+        .collect();
+    let command = variables.iter().find(|(key, _)| *key == "MCP_ORCHESTRATOR_COMMAND").expect("a line").1;
+    assert!(!command.contains("sk-1"), "{command}");
+    let with_variables = |line: &str, input: &str| {
+        let mut shell = Command::new("sh");
+        run(
+            shell.args(["-ec", line]).envs(variables.iter().copied().filter(|(key, _)| *key != "PATH")),
+            input,
+        )
+    };
+    let call = "{\"method\": \"get_orchestrator_status\", \"params\": {}}\n";
+    let status = with_variables(command, call).ok().json();
+    assert_eq!(status["status"], "active");
+    assert_eq!(status["adapter_status"]["o3_architect"], "configured", "{status}");
+
+    let (name, words) = (rig.named("line"), argv(&rig, "orchestrator"));
+    rig.owns_container(&name);
+    let create = ["create", "--name", &name].map(str::to_owned);
+    let args: Vec<String> = create.iter().chain(&words[2..]).cloned().collect();
+    in_folder(&rig, "docker", &args).ok();
+    let ours = container(&name);
+    docker(&["rm", &name]).ok();
+    with_variables(&command.replacen("run", &format!("create --name {name}"), 1), "").ok();
+    let found = differences(&ours, &container(&name), &[&ALWAYS]);
+    assert!(found.is_empty(), "what differs, render run / the application's line:\n{}", found.join("\n"));
+}

@@ -147,7 +147,7 @@ pub(super) fn foreign(name: &str) -> Rig {
         "mcpo.yaml",
         &format!(
             "orchestrator:\n  command: [legacy]\nhardening:\n  network: {}\nbridge:\n  address: '{}'\napp:\n  image: {app}\n  command: [say, 'it''s $HOME']\n  \
-             environment: {{COLOUR: blue}}\n  ports: {{{port}: 80}}\n",
+             environment: {{COLOUR: blue}}\n  ports: {{{port}: 80}}\n  spawns: true\n",
             rig.named("theirs"),
             if has_ipv6 { "::1" } else { "127.0.0.3" },
         ),

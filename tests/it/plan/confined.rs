@@ -242,3 +242,63 @@ fn a_setting_of_ours_that_the_user_sets_is_the_user_s_value() {
     let stdio = desired_on(&stack, Profile::Bridge, &observed(&stack)).expect("a desired state").stdio;
     assert_eq!(stdio.redacted("/some/where"), "[secret]");
 }
+
+/// The application of a description with these settings besides, which starts containers itself.
+fn spawning(settings: &[(&str, &str)]) -> Container {
+    let settings: Vec<_> = FULL.iter().chain(&[("app.spawns", "true")]).chain(settings).copied().collect();
+    let mut stack = stack(&settings);
+    if let Some(file) = &mut stack.orchestrator.env_file {
+        file.variables = [("OPENAI_API_KEY", "sk-SECRET"), ("MODEL", "large")]
+            .map(|(key, value)| (key.to_owned(), Secret::new(value)))
+            .into();
+    }
+    containers(&stack).into_iter().find(|container| container.service == Service::App).expect("an app")
+}
+
+#[test]
+fn an_application_that_starts_the_server_has_its_whole_line_and_what_the_line_passes_on() {
+    let app = spawning(&[("orchestrator.environment", "{API_TOKEN: t0k3n, LANG: C}")]);
+    let line = app.environment["MCP_ORCHESTRATOR_COMMAND"].expose();
+    assert!(!line.contains("SECRET") && !line.contains("t0k3n"), "{line}");
+    insta::assert_snapshot!(line.replace(" --", "\n  --"));
+    let given = |key: &str| app.environment.get(key).map(Secret::expose);
+    assert_eq!(given("OPENAI_API_KEY"), Some("sk-SECRET"));
+    assert_eq!(given("API_TOKEN"), Some("t0k3n"));
+    assert_eq!((given("LANG"), given("MCPO_LOG_DIR")), (None, None), "these are in the line");
+    assert!(app.origins.from_file.contains("OPENAI_API_KEY") && app.origins.env_file.is_some());
+    assert!(app.mounts.is_empty(), "the engine's socket is nobody's");
+}
+
+#[test]
+fn no_file_of_the_host_s_is_in_the_line_since_it_is_not_in_the_application() {
+    let app = spawning(&[("logs.folder", "/srv/demo/logs")]);
+    let line = app.environment["MCP_ORCHESTRATOR_COMMAND"].expose();
+    assert!(!line.contains("/srv/demo") && !line.contains(".env"), "{line}");
+}
+
+#[test]
+fn the_line_is_the_same_whatever_the_env_file_says() {
+    let line = |app: &Container| app.environment["MCP_ORCHESTRATOR_COMMAND"].expose().to_owned();
+    let without = containers(&stack(&[FULL[0], ("app.spawns", "true")]));
+    let without = without.iter().find(|container| container.service == Service::App).expect("an app");
+    assert!(!without.environment.contains_key("MODEL"));
+    assert_eq!(line(&spawning(&[])), line(without));
+}
+
+#[test]
+fn a_line_of_the_application_s_own_stays() {
+    let app = spawning(&[("app.environment", "{MCP_ORCHESTRATOR_COMMAND: mine, MODEL: small}")]);
+    assert_eq!(app.environment["MCP_ORCHESTRATOR_COMMAND"].expose(), "mine");
+    assert_eq!(app.environment["MODEL"].expose(), "small");
+    assert!(!app.origins.from_file.contains("MODEL") && !app.spawns());
+}
+
+#[test]
+fn what_an_application_needs_to_start_containers_and_what_its_line_leaves_out_is_said() {
+    let mut stack = stack(&[("app.image", "shop/web"), ("app.spawns", "true")]);
+    let file = stack.orchestrator.env_file.as_mut().expect("an env file");
+    file.variables =
+        ["MODEL", "OPENAI_API_KEY", "REGION"].map(|key| (key.to_owned(), Secret::new("x"))).into();
+    let desired = desired_on(&stack, Profile::FullStack, &observed(&stack)).expect("a desired state");
+    insta::assert_snapshot!(desired.notes.join("\n"));
+}

@@ -5,11 +5,11 @@ use mcpo_deploy::render::{Generation, Seal, seal_of};
 
 use super::{With, rendered, stack, text};
 
-const APP: [(&str, &str); 3] =
+pub(super) const APP: [(&str, &str); 3] =
     [("app.image", "shop/web:1.2"), ("app.ports", "{8080: 80}"), ("app.environment", "{LANG: C}")];
 
 /// Every setting that a file can show, each another than by default.
-const EVERYTHING: [(&str, &str); 24] = [
+pub(super) const EVERYTHING: [(&str, &str); 24] = [
     ("project", "shop"),
     ("orchestrator.command", "[serve, --verbose]"),
     ("orchestrator.env_file", "none"),

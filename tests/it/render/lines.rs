@@ -2,8 +2,8 @@
 
 use std::process::Command;
 
-use mcpo_deploy::plan::{Container, Desired, Profile};
-use mcpo_deploy::render::{RunLine, run_line};
+use mcpo_deploy::plan::{Container, Desired, Profile, RunLine, run_line};
+
 use proptest::prelude::*;
 
 use super::{of, stack};

@@ -4,7 +4,8 @@ use std::path::{Component, Path};
 
 /// `path` as it is written into a file in `folder`: relative where both lie in `project`, or where
 /// `path` does and the file was sent elsewhere; absolute where `path` is not the project's.
-pub(super) fn from_folder(path: &Path, folder: &Path, project: &Path) -> String {
+#[must_use]
+pub fn from_folder(path: &Path, folder: &Path, project: &Path) -> String {
     if !path.starts_with(project) {
         return path.display().to_string();
     }

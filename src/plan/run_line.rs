@@ -2,10 +2,10 @@
 
 use std::path::Path;
 
+use super::container::{Container, MountSource, Restart};
+use super::desired::Desired;
 use super::path::from_folder;
-use super::view::is_secret;
 use crate::model::label;
-use crate::plan::{Container, Desired, MountSource, Restart};
 
 /// A line, and what it stands on.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -73,6 +73,11 @@ const WIDEST: usize = 60;
 /// `container` as a line for somebody in `folder`.
 #[must_use]
 pub fn run_line(container: &Container, desired: &Desired, folder: &Path) -> RunLine {
+    RunLine { before: before(container, desired), parts: parts(container, folder) }
+}
+
+/// The words that make the engine run `container`.
+pub(super) fn parts(container: &Container, folder: &Path) -> Vec<Part> {
     let mut parts = Parts(Vec::new());
     parts.add(&["docker", "run"], "a container of the engine's, which confines it");
     if container.restart == Restart::Never {
@@ -100,7 +105,7 @@ pub fn run_line(container: &Container, desired: &Desired, folder: &Path) -> RunL
     if !container.command.is_empty() {
         parts.push(container.command.clone(), "what it runs");
     }
-    RunLine { before: before(container, desired), parts: parts.0 }
+    parts.0
 }
 
 struct Parts(Vec<Part>);
@@ -121,11 +126,11 @@ fn variables(container: &Container, folder: &Path, parts: &mut Parts) {
         let path = from_folder(&file.path, folder, folder);
         parts.add(&["--env-file", &path], "its keys, which stay out of this line and of the shell's history");
     }
-    for (key, value) in container.environment.iter().filter(|(key, _)| !origins.from_file.contains(*key)) {
-        if origins.passed.contains(key) || is_secret(container, key) {
-            parts.add(&["--env", key], "taken from your environment");
-        } else {
-            parts.add(&["--env", &format!("{key}={}", value.expose())], "a setting");
+    for key in container.set_by_name() {
+        let by_name = origins.passed.contains(key) || container.asks_for(key);
+        match container.environment.get(key).filter(|_| !by_name) {
+            Some(value) => parts.add(&["--env", &format!("{key}={}", value.expose())], "a setting"),
+            None => parts.add(&["--env", key], "taken from your environment"),
         }
     }
 }
@@ -234,7 +239,7 @@ fn before(container: &Container, desired: &Desired) -> Vec<Needed> {
     network.chain(volumes).collect()
 }
 
-fn line(words: &[String]) -> String {
+pub(super) fn line(words: &[String]) -> String {
     words.iter().map(|word| shell_word(word)).collect::<Vec<_>>().join(" ")
 }
 
