@@ -312,6 +312,8 @@ ROUTES = {
 
 
 class Server(ThreadingHTTPServer):
+    request_queue_size = MAX_CONNECTIONS
+
     def server_bind(self) -> None:
         # The library's own asks the network for this machine's name.
         TCPServer.server_bind(self)

@@ -6,7 +6,7 @@ use std::process::Command;
 
 use serde_json::json;
 
-use super::docker::{container, docker, inspect, labelled, run};
+use super::docker::{container, docker, inspect, labelled, run, until};
 use super::dockerfile::{Builder, config_of};
 use super::hardening::assert_hardened;
 use super::rig::{Rig, free_port};
@@ -73,7 +73,7 @@ fn a_question_is_answered_on_the_page_through_the_bridge() {
     let inspected = container(&name);
     assert_hardened(&inspected);
     assert_eq!(inspected["Config"]["User"], "65532:65532");
-    assert_eq!(inspected["State"]["Health"]["Status"], "healthy");
+    until("the example is healthy", || container(&name)["State"]["Health"]["Status"] == "healthy");
 
     let question = "question=is 1 < 2?";
     let mut curl = Command::new("curl");

@@ -37,8 +37,9 @@ pub(crate) fn import_python(image: &str) {
     let libraries = program_libraries(program);
     let libc = libraries.iter().find(|path| path.ends_with("libc.so.6"));
     for name in ["libnss_dns.so.2", "libnss_files.so.2", "libresolv.so.2"] {
-        let path = libc.map(|libc| libc.with_file_name(name)).filter(|path| path.exists());
-        path.into_iter().for_each(|path| copy(&path, &below(root.path(), &path)));
+        if let Some(path) = libc.map(|libc| libc.with_file_name(name)).filter(|path| path.exists()) {
+            copy(&path, &below(root.path(), &path));
+        }
     }
     let named = root.path().join("usr/local/bin/python3");
     fs::create_dir_all(named.parent().expect("a folder")).expect("a folder");
@@ -53,12 +54,11 @@ fn copy_library(folder: &Path, root: &Path) {
         if NOT_IN_THE_IMAGE.contains(&&*name) || name.starts_with("config-") {
             continue;
         }
-        if path.is_dir() {
-            copy_library(&path, root);
-        } else if name.ends_with(".so") {
-            copy_with_libraries(&path, root);
-        } else if name.ends_with(".py") {
-            copy(&path, &below(root, &path));
+        match path.extension().and_then(std::ffi::OsStr::to_str) {
+            _ if path.is_dir() => copy_library(&path, root),
+            Some("so") => copy_with_libraries(&path, root),
+            Some("py") => copy(&path, &below(root, &path)),
+            _ => {}
         }
     }
 }

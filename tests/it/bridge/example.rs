@@ -12,6 +12,9 @@ use super::{Bridge, PATIENCE, of_fixture, settings};
 use crate::orchestrator::rig::{KEY, Reply, StandIn, completion};
 
 const APP: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/app/app.py");
+/// Runs the example with its first argument's settings before its own.
+const WITH: &str = "import os, sys; script, path = sys.argv[1:3]; del sys.argv[1:]; \
+    sys.path.insert(0, os.path.dirname(path)); import app; exec(script); sys.exit(app.main())";
 const FORM: &str = "Content-Type: application/x-www-form-urlencoded\r\n";
 
 /// The example at work.
@@ -31,7 +34,7 @@ struct Page {
 
 fn python(args: &[&str]) -> Command {
     let mut command = Command::new("python3");
-    command.arg(APP).args(args).env("PYTHONDONTWRITEBYTECODE", "1").kill_on_drop(true);
+    command.args(args).env("PYTHONDONTWRITEBYTECODE", "1").kill_on_drop(true);
     for name in ["HOST", "ALLOW_HOST", "MCP_ORCHESTRATOR_URL", "MCP_ORCHESTRATOR_REST_URL"] {
         command.env_remove(name);
     }
@@ -41,7 +44,16 @@ fn python(args: &[&str]) -> Command {
 
 impl App {
     async fn start(rest: &str) -> Self {
-        let mut command = python(&[]);
+        Self::start_as(&[APP], rest).await
+    }
+
+    /// With other settings than it has: lines of Python.
+    async fn start_with(settings: &str, rest: &str) -> Self {
+        Self::start_as(&["-c", WITH, settings, APP], rest).await
+    }
+
+    async fn start_as(args: &[&str], rest: &str) -> Self {
+        let mut command = python(args);
         let mut process = command
             .env("PORT", "0")
             .env("MCP_ORCHESTRATOR_URL", "ws://mcp-bridge:8765")
@@ -82,9 +94,9 @@ impl App {
 
     /// The form, as a browser posts it from the page itself.
     async fn ask(&self, question: &str) -> Page {
-        let coded: String = question.bytes().map(|byte| format!("%{byte:02X}")).collect();
+        let coded: Vec<String> = question.bytes().map(|byte| format!("%{byte:02X}")).collect();
         let headers = format!("Host: {0}\r\nOrigin: http://{0}\r\n{FORM}", self.host);
-        self.send("POST /", &headers, format!("question={coded}").as_bytes()).await
+        self.send("POST /", &headers, format!("question={}", coded.concat()).as_bytes()).await
     }
 
     /// Ends it by SIGTERM: its status, and what it said.
@@ -271,11 +283,88 @@ async fn past_its_ceiling_a_question_is_refused_and_its_health_is_not() {
 }
 
 #[tokio::test]
+async fn a_bridge_that_takes_too_long_is_given_up_however_steadily_it_talks() {
+    for steadily in [false, true] {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let rest = format!("http://{}/mcp", listener.local_addr().expect("an address"));
+        let bridge = tokio::spawn(async move {
+            let (mut tcp, _) = listener.accept().await.expect("a connection");
+            let mut said = tcp.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n").await;
+            while steadily && said.is_ok() {
+                said = tcp.write_all(b" ").await;
+                pause().await;
+            }
+            // Until it is given up.
+            let _ = tcp.read_to_end(&mut Vec::new()).await;
+        });
+        let app = App::start_with("app.CALL_SECONDS = 0.3", &rest).await;
+        let page = app.ask("anything").await;
+        assert_eq!(page.status, 504, "{page:?}");
+        assert!(page.body.contains("seconds."), "{page:?}");
+        timeout(PATIENCE, bridge).await.expect("in time").expect("no panic");
+        app.end().await;
+    }
+}
+
+/// What is tested: somebody who says little at a time.
+async fn pause() {
+    let little = std::time::Duration::from_millis(20);
+    tokio::time::interval_at(tokio::time::Instant::now() + little, little).tick().await;
+}
+
+#[tokio::test]
+async fn a_request_that_comes_too_slowly_is_cut_however_steadily_it_comes() {
+    let app = App::start_with("app.CLIENT_SECONDS = 0.3", "http://127.0.0.1:9/mcp").await;
+    let tcp = TcpStream::connect(&app.host).await.expect("a way");
+    let (mut from, mut to) = tcp.into_split();
+    let drip = tokio::spawn(async move {
+        while to.write_all(b"G").await.is_ok() {
+            pause().await;
+        }
+    });
+    let mut answer = Vec::new();
+    // The end may come as a reset.
+    let ended = timeout(PATIENCE, from.read_to_end(&mut answer)).await;
+    assert!(ended.is_ok(), "it was not cut");
+    timeout(PATIENCE, drip).await.expect("in time").expect("no panic");
+    assert_eq!(app.get("/healthz").await.status, 200);
+    app.end().await;
+}
+
+#[tokio::test]
+async fn past_its_ceiling_a_connection_is_closed_and_later_ones_are_served() {
+    let app = App::start("http://127.0.0.1:9/mcp").await;
+    let mut held = Vec::new();
+    for _ in 0..64 {
+        held.push(TcpStream::connect(&app.host).await.expect("a way"));
+    }
+    let mut more = TcpStream::connect(&app.host).await.expect("a way");
+    let mut answer = Vec::new();
+    let read = timeout(PATIENCE, more.read_to_end(&mut answer)).await.expect("in time");
+    assert_eq!(read.expect("an end"), 0);
+    drop(held);
+    // Each of them is let go when its thread has seen its end, which nothing announces.
+    let served = async {
+        loop {
+            let mut tcp = TcpStream::connect(&app.host).await.expect("a way");
+            let request = format!("GET /healthz HTTP/1.1\r\nHost: {}\r\n\r\n", app.host);
+            let mut answer = String::new();
+            let sent = tcp.write_all(request.as_bytes()).await;
+            if sent.is_ok() && tcp.read_to_string(&mut answer).await.is_ok() && answer.ends_with("ok\n") {
+                break;
+            }
+        }
+    };
+    timeout(PATIENCE, served).await.expect("in time");
+    app.end().await;
+}
+
+#[tokio::test]
 async fn its_healthcheck_tells_whether_it_answers() {
     let app = App::start("http://127.0.0.1:9/mcp").await;
     let port = app.host.rsplit(':').next().expect("a port").to_owned();
     let asked = async || {
-        let mut check = python(&["healthcheck"]);
+        let mut check = python(&[APP, "healthcheck"]);
         timeout(PATIENCE, check.env("PORT", &port).output())
             .await
             .expect("in time")
@@ -286,6 +375,6 @@ async fn its_healthcheck_tells_whether_it_answers() {
     assert_eq!(asked().await, Some(0));
     assert_eq!(app.end().await.0, Some(0));
     assert_eq!(asked().await, Some(1));
-    let used = timeout(PATIENCE, python(&["check"]).output()).await.expect("in time").expect("an end");
+    let used = timeout(PATIENCE, python(&[APP, "check"]).output()).await.expect("in time").expect("an end");
     assert_eq!(used.status.code(), Some(64));
 }
