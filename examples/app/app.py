@@ -169,7 +169,7 @@ def status_line() -> str:
     try:
         status = call("get_orchestrator_status", {}, STATUS_SECONDS)
     except Refusal as refusal:
-        return f"The orchestrator does not answer. {refusal}"
+        return f"How the orchestrator is, is not known: {refusal}"
     if not isinstance(status, dict):
         return f"The orchestrator says: {status}"
     adapters = status.get("adapter_status")

@@ -22,6 +22,24 @@ fn python(rig: &Rig) -> String {
     image
 }
 
+/// Puts the example into a folder of the rig's, and returns the image that it becomes.
+fn copy_example(rig: &Rig, python: &str, folder: &str) -> String {
+    for entry in fs::read_dir(EXAMPLE).expect("the example") {
+        let entry = entry.expect("an entry");
+        if entry.path().is_file() {
+            copy(&entry.path(), &rig.folder().join(folder).join(entry.file_name()));
+        }
+    }
+    // No registry is asked.
+    let dockerfile = fs::read_to_string(Path::new(EXAMPLE).join("Dockerfile")).expect("a file");
+    let of_stand_in = dockerfile.replace("PYTHON_IMAGE=python:3-slim", &format!("PYTHON_IMAGE={python}"));
+    assert_ne!(of_stand_in, dockerfile);
+    fs::write(rig.folder().join(folder).join("Dockerfile"), of_stand_in).expect("a file");
+    let app = rig.named("app:latest");
+    rig.owns_image(&app);
+    app
+}
+
 #[test]
 fn both_builders_make_the_examples_image_and_what_is_in_it_knows_how_it_is() {
     let rig = Rig::of_ours("example-built");
@@ -50,21 +68,10 @@ fn a_question_is_answered_on_the_page_through_the_bridge() {
     let server = rig
         .image("server", "FROM scratch\nCOPY stdio-fixture /server\nENTRYPOINT [\"/server\", \"legacy\"]\n");
     rig.use_image(&server, "status");
-    let app = rig.named("app:latest");
-    rig.owns_image(&app);
-    for entry in fs::read_dir(EXAMPLE).expect("the example") {
-        let entry = entry.expect("an entry");
-        if entry.path().is_file() {
-            copy(&entry.path(), &rig.folder().join(entry.file_name()));
-        }
-    }
-    // What is this test's own: another host port than everybody's, and no registry.
+    let app = copy_example(&rig, &python, "");
+    // What is this test's own: another host port than everybody's.
     let port = free_port();
     rig.set("MCPO_APP_PORTS", &format!("{{{port}: 8080}}"));
-    let dockerfile = fs::read_to_string(Path::new(EXAMPLE).join("Dockerfile")).expect("a file");
-    let of_stand_in = dockerfile.replace("PYTHON_IMAGE=python:3-slim", &format!("PYTHON_IMAGE={python}"));
-    assert_ne!(of_stand_in, dockerfile);
-    rig.write("Dockerfile", &of_stand_in);
 
     let up = rig.run(&["up", "full-stack"]).ok();
     let page = format!("http://127.0.0.1:{port}");
@@ -89,4 +96,25 @@ fn a_question_is_answered_on_the_page_through_the_bridge() {
     assert_eq!(container(&name)["State"]["ExitCode"], 0);
     rig.run(&["down", "--volumes"]).ok();
     assert!(labelled("container", &rig.project).is_empty() && inspect("image", &app).is_some());
+}
+
+#[test]
+fn in_a_checkout_that_describes_no_application_the_example_is_brought_up_and_proved() {
+    let mut rig = Rig::new("example-checkout");
+    let python = python(&rig);
+    rig.write("Cargo.toml", "[package]\nname = \"mcpo-deploy\"\n");
+    rig.write("Dockerfile", "FROM scratch\n");
+    copy_example(&rig, &python, "examples/app");
+    // Its port is 8080, which somebody may have: an address of this test's own.
+    rig.set("MCPO_BRIDGE_ADDRESS", &format!("127.0.3.{}", std::process::id() % 250 + 1));
+
+    let up = rig.run(&["up", "full-stack"]).ok();
+    assert!(up.err.contains("examples/app stands in its place"), "{}", up.err);
+    let again = rig.run(&["up", "full-stack"]).ok();
+    assert!(again.out.contains("nothing to do"), "{}", again.out);
+    let verified = rig.run(&["verify"]).ok();
+    assert!(verified.out.contains("(app)"), "{}", verified.all());
+    let status = rig.run(&["status"]).ok();
+    assert!(!status.all().contains("no application is described"), "{}", status.all());
+    assert!(!status.out.contains("would take"), "{}", status.all());
 }
