@@ -34,9 +34,13 @@ impl Deployment {
     }
 
     /// Looks at what was brought up: the application too, where it is there and still described.
-    pub(super) async fn look_at_what_runs(session: &Session<'_>, users: Users) -> Result<Self, Failure> {
+    pub(super) async fn look_at_what_runs(session: &mut Session<'_>, users: Users) -> Result<Self, Failure> {
         let mut found = Self::look(session, Profile::Bridge, users).await?;
         let is_app = |live: &&LiveContainer| live.is_service() && live.service() == Some(Service::App.name());
+        if found.observed.containers.iter().any(|live| is_app(&live)) && session.stand_in() {
+            // With what is known of its image too.
+            found.observed = session.observe(users).await?;
+        }
         match found.observed.containers.iter().find(is_app) {
             Some(_) if session.stack.app.is_some() => found.profile = Profile::FullStack,
             Some(live) => session.reporter().warning(&format!(

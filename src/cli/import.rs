@@ -1,12 +1,12 @@
 //! `import`: the `mcpo.yaml` that matches a compose file or a `docker run …` line.
 
-use std::io::{self, ErrorKind, Read as _, Write as _};
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
 
 use super::error::CliError;
+use super::files::{NewFile, write_all};
 use super::session::Global;
 use crate::config::files::{self, MAX_FILE};
 use crate::config::resolve_text;
@@ -34,14 +34,14 @@ pub(super) fn run(global: &Global, file: &Path, target: &Target<'_>) -> Result<E
     let folder = files::absolute(&folder.display().to_string(), here, &global.env);
     let origin = Origin { file: &name, from: &from, to: &folder, env: &global.env };
     let imported = import(&text, &origin)?;
-    let path = folder.join(FILE);
+    let mut path = folder.join(FILE);
     let open = check(&imported, &path, global)?;
     if prints {
         if global.reporter.style().format == crate::report::Format::Human {
             global.reporter.raw(&imported.text);
         }
     } else {
-        write(&path, &imported.text, target.force)?;
+        path = write(&path, &imported.text, target.force)?;
     }
     tell(global, &imported, &open, (!prints).then_some(&*path));
     Ok(Exit::Done)
@@ -103,45 +103,19 @@ fn check(imported: &Import, path: &Path, global: &Global) -> Result<Vec<String>,
     }
 }
 
-/// Writes the file as a whole or not at all; what it replaces is kept beside it.
-fn write(path: &Path, text: &str, force: bool) -> Result<(), CliError> {
-    let failed = |source: io::Error| CliError::Write { path: path.to_owned(), source };
-    let folder = path.parent().unwrap_or(path);
-    let other = folder.join("mcpo.yml");
-    let there = [path, &other].into_iter().find(|path| path.symlink_metadata().is_ok());
-    if let Some(there) = there.filter(|_| !force) {
-        return Err(CliError::Exists(there.to_owned()));
+/// Writes the file, or what is called `mcpo.yml` in its place, and returns where.
+fn write(path: &Path, text: &str, force: bool) -> Result<PathBuf, Failure> {
+    let other = path.with_file_name("mcpo.yml");
+    let there = [path, &*other].into_iter().find(|path| path.symlink_metadata().is_ok());
+    match there {
+        Some(there) if !force => Err(CliError::Exists(there.to_owned()).into()),
+        there => {
+            let path = there.unwrap_or(path).to_owned();
+            let file = NewFile { path: path.clone(), text: text.to_owned(), is_ours: |_| false };
+            write_all(&[file], force)?;
+            Ok(path)
+        }
     }
-    std::fs::create_dir_all(folder).map_err(failed)?;
-    let temporary = folder.join(format!(".{FILE}.{}", std::process::id()));
-    let written = std::fs::File::create_new(&temporary).and_then(|mut file| {
-        file.write_all(text.as_bytes())?;
-        file.sync_all()
-    });
-    let placed = written.and_then(|()| match there {
-        // Nothing is overwritten that came between.
-        None => std::fs::hard_link(&temporary, path).or_else(|error| match error.kind() {
-            ErrorKind::AlreadyExists => Err(error),
-            // A file system without hard links.
-            _ => std::fs::copy(&temporary, path).map(drop),
-        }),
-        Some(there) => backup(there).and_then(|()| std::fs::rename(&temporary, path)),
-    });
-    // After a rename it is gone.
-    let _ = std::fs::remove_file(&temporary);
-    placed.map_err(failed)
-}
-
-/// Moves a file aside, under a name with the time, in seconds of the Unix epoch.
-fn backup(path: &Path) -> io::Result<()> {
-    let seconds = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-    let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let aside = |number: u32| {
-        let more = if number == 0 { String::new() } else { format!("-{number}") };
-        path.with_file_name(format!("{name}.{seconds}{more}.bak"))
-    };
-    let free = (0..100).map(aside).find(|path| path.symlink_metadata().is_err());
-    std::fs::rename(path, free.unwrap_or_else(|| aside(100)))
 }
 
 fn tell(global: &Global, imported: &Import, open: &[String], path: Option<&Path>) {

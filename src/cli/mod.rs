@@ -7,6 +7,7 @@ mod config;
 mod deploy;
 mod down;
 mod error;
+mod example;
 mod files;
 mod host_ports;
 mod import;

@@ -8,6 +8,7 @@ use similar::TextDiff;
 
 use super::args::{GenerationArg, LineArg, RenderArgs, WhatArg};
 use super::error::CliError;
+use super::example::example;
 use super::files::{NewFile, Written, write_all};
 use super::session::{Global, Users};
 use crate::config::{App, Source, Stack};
@@ -139,11 +140,13 @@ fn files(
     let templates = templates(args.templates.as_deref())?;
     let mut stack = stack.clone();
     if profiles.contains(&Profile::FullStack) && stack.app.is_none() {
-        let folder = stack.folder.join("app");
-        global
-            .reporter
-            .note(&format!("no `app:` is described; {} stands in its place", global.shown(&folder)));
-        stack.app = Some(App::in_folder(&stack.project, folder));
+        let app =
+            example(&stack).unwrap_or_else(|| App::in_folder(&stack.project, stack.folder.join("app"), &[]));
+        if let Source::Context { context, .. } = &app.source {
+            let place = global.shown(context);
+            global.reporter.note(&format!("no `app:` is described; {place} stands in its place"));
+        }
+        stack.app = Some(app);
     }
     let own_images: BTreeSet<Service> = [Service::Bridge]
         .into_iter()

@@ -9,8 +9,8 @@ use crate::plan::LiveContainer;
 use crate::report::{plain_table, plan_json};
 
 pub(super) async fn run(global: &Global) -> Result<Exit, Failure> {
-    let session = global.open().await?;
-    let mut deployment = Deployment::look_at_what_runs(&session, Users::Known).await?;
+    let mut session = global.open().await?;
+    let mut deployment = Deployment::look_at_what_runs(&mut session, Users::Known).await?;
     // What is there is shown whatever stands in the way of `up`.
     if let Err(error) = deployment.read_inputs(&session).await {
         global.reporter.warning(&format!("`mcpo-deploy up` would fail: {error}"));

@@ -24,7 +24,10 @@ impl From<ProfileArg> for Profile {
 }
 
 pub(super) async fn run(global: &Global, profile: Profile, dry_run: bool) -> Result<Exit, Failure> {
-    let session = global.open_aloud().await?;
+    let mut session = global.open_aloud().await?;
+    if profile == Profile::FullStack && session.stand_in() {
+        global.reporter.note("no `app:` is described; examples/app stands in its place");
+    }
     let users = if dry_run { Users::Known } else { Users::LookedUp };
     let mut deployment = Deployment::look(&session, profile, users).await?;
     deployment.read_inputs(&session).await?;

@@ -9,8 +9,8 @@ use crate::report::{report_json, report_table};
 use crate::verify::{Reach, Scope, verify};
 
 pub(super) async fn run(global: &Global) -> Result<Exit, Failure> {
-    let session = global.open_aloud().await?;
-    let deployment = Deployment::look_at_what_runs(&session, Users::LookedUp).await?;
+    let mut session = global.open_aloud().await?;
+    let deployment = Deployment::look_at_what_runs(&mut session, Users::LookedUp).await?;
     let desired = deployment.desired(&session)?.named_as_found(&deployment.observed, &Plan::default());
     let missing = desired.missing(&deployment.observed);
     if !missing.is_empty() {

@@ -234,9 +234,9 @@ pub struct App {
 }
 
 impl App {
-    /// The one that the guide's file has where none is described: built from a folder.
+    /// One that is built from a folder, where none is described; `ports` are of host and container alike.
     #[must_use]
-    pub fn in_folder(project: &ProjectName, context: PathBuf) -> Self {
+    pub fn in_folder(project: &ProjectName, context: PathBuf, ports: &[u16]) -> Self {
         let image = format!("{project}-app:latest").parse();
         Self {
             // A project's name may end in what must not stand before a dash.
@@ -245,7 +245,7 @@ impl App {
             command: Vec::new(),
             environment: BTreeMap::new(),
             passed: BTreeSet::new(),
-            ports: BTreeMap::new(),
+            ports: ports.iter().map(|&port| (port, port)).collect(),
             spawns: false,
         }
     }

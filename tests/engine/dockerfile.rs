@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use super::compose::{GUIDES_FILE, compose_program};
 use super::docker::{docker, inspect, run, until};
 use super::rig::programs;
+use super::stand_in::{copy, copy_with_libraries, import};
 
 const GUIDES_STATUS_CALL: &str = "{\"method\": \"get_orchestrator_status\", \"params\": {}}\n";
 
@@ -152,15 +153,15 @@ fn status_through(container: &str) -> Value {
 }
 
 #[derive(Debug, Clone, Copy)]
-enum Builder {
+pub(crate) enum Builder {
     Classic,
     BuildKit,
 }
 
 impl Builder {
-    const BOTH: [Self; 2] = [Self::Classic, Self::BuildKit];
+    pub(crate) const BOTH: [Self; 2] = [Self::Classic, Self::BuildKit];
 
-    fn docker(self, words: &[&str]) -> Command {
+    pub(crate) fn docker(self, words: &[&str]) -> Command {
         let (client, wanted) = match self {
             Self::Classic => ("docker", "0"),
             Self::BuildKit => (client_with_buildkit(), "1"),
@@ -252,11 +253,7 @@ impl Drop for AtEnd<'_> {
 fn import_stand_in(image: &str, label: &str) {
     let root = tempfile::tempdir().expect("a folder");
     for program in ["/bin/sh", "/bin/cp", "/bin/mkdir"] {
-        let listed = run(Command::new("ldd").arg(program), "").ok().out;
-        let libraries = listed.split_whitespace().filter(|word| word.starts_with('/'));
-        for path in libraries.chain([program]) {
-            copy(Path::new(path), &root.path().join(path.trim_start_matches('/')));
-        }
+        copy_with_libraries(Path::new(program), root.path());
     }
     for name in ["mcp-orchestrator", "mcp-bridge"] {
         copy(&programs().join(name), &root.path().join("built").join(name));
@@ -265,21 +262,7 @@ fn import_stand_in(image: &str, label: &str) {
     std::fs::write(&cargo, STAND_IN_CARGO).expect("cargo");
     let executable = std::os::unix::fs::PermissionsExt::from_mode(0o755);
     std::fs::set_permissions(&cargo, executable).expect("a mode");
-
-    let archive = root.path().with_extension("tar");
-    let mut tar = Command::new("tar");
-    tar.arg("-C").arg(root.path()).args(["--owner=0", "--group=0", "-cf"]).arg(&archive).arg(".");
-    run(&mut tar, "").ok();
-    let label = format!("LABEL {label}");
-    let path = archive.display().to_string();
-    let import = docker(&["import", "--change", "ENV PATH=/bin", "--change", &label, &path, image]);
-    std::fs::remove_file(archive).expect("a file");
-    import.ok();
-}
-
-fn copy(from: &Path, to: &Path) {
-    std::fs::create_dir_all(to.parent().expect("a folder")).expect("a folder");
-    std::fs::copy(from, to).unwrap_or_else(|error| panic!("{}: {error}", from.display()));
+    import(root.path(), image, &["ENV PATH=/bin", &format!("LABEL {label}")]);
 }
 
 fn checkout() -> &'static str {
@@ -288,7 +271,7 @@ fn checkout() -> &'static str {
 
 /// What an image says about the containers that are made of it.
 #[track_caller]
-fn config_of(image: &str) -> Value {
+pub(crate) fn config_of(image: &str) -> Value {
     inspect("image", image).expect("an image")["Config"].clone()
 }
 

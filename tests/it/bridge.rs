@@ -1,5 +1,7 @@
 //! The bridge from outside: real sockets, real processes.
 
+#[cfg(feature = "orchestrator")]
+mod example;
 mod guests;
 mod leaving;
 mod memory;

@@ -3,5 +3,5 @@
 mod lifetime;
 mod logs;
 mod protocols;
-mod rig;
+pub(crate) mod rig;
 mod tasks;

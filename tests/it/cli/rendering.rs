@@ -3,6 +3,7 @@
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 
+use super::engine::Engine;
 use super::place::Place;
 
 const BRIDGE: &str = "compose/docker-compose.mcp-bridge.yml";
@@ -142,6 +143,31 @@ async fn a_line_is_printed_for_a_shell_for_a_program_or_for_somebody_who_learns(
     assert_eq!((&argv[0], &argv[1], &argv[2]), (&"docker".into(), &"run".into(), &"--detach".into()));
     let explained = place.run_on("", &["render", "run", "--explain"]).await;
     assert!(explained.stdout.lines().all(|line| line.contains("  # ")), "{explained:?}");
+}
+
+#[tokio::test]
+async fn in_a_checkout_that_describes_no_application_the_example_stands_in_for_rendering_and_for_up() {
+    let place = Place::new().file("Cargo.toml", "[package]\nname = \"mcpo-deploy\"\n").file("Dockerfile", "");
+    let elsewhere = place.run_on("", &["render", "full-stack"]).await;
+    assert!(elsewhere.stdout.contains("context: ./app\n"), "{elsewhere:?}");
+    fs::create_dir_all(place.folder.join("examples/app")).expect("a folder");
+    fs::write(place.folder.join("examples/app/Dockerfile"), "FROM scratch\n").expect("a file");
+    let rendered = place.run_on("", &["render", "full-stack"]).await;
+    assert!(rendered.stdout.contains("context: ./examples/app\n"), "{rendered:?}");
+    assert!(rendered.stdout.contains("- \"127.0.0.1:8080:8080\"\n"), "{rendered:?}");
+    let engine = Engine::start(place.root());
+    let programs = place.programs.display().to_string();
+    let up = async |args: &[&str]| {
+        place.run_with(&engine, &[&["up", "--dry-run", "--programs", &programs], args].concat()).await
+    };
+    let planned = up(&["full-stack"]).await;
+    assert_eq!(planned.code, 0, "{planned:?}");
+    assert!(planned.stdout.contains("build image demo-app:latest"), "{planned:?}");
+    for ran in [rendered, planned] {
+        assert!(ran.stderr.contains("no `app:` is described; examples/app stands in its place"), "{ran:?}");
+    }
+    let alone = up(&[]).await;
+    assert!(!alone.all().contains("app:latest"), "{alone:?}");
 }
 
 /// The repository's own files are what is rendered there, whatever its folder is called.
