@@ -27,9 +27,17 @@ async fn a_file_is_written_once_and_replaced_only_by_force_with_a_backup() {
     let ran = place.run(&["import", "compose.yml", "--force"]).await;
     assert_eq!((ran.code, std::fs::read_to_string(&path).expect("a file")), (0, written));
     let names = files(&place);
-    let backup = names.iter().find(|name| name.starts_with("mcpo.yaml.") && name.contains(".bak"));
-    let backup = std::fs::read_to_string(place.folder.join(backup.expect("a backup"))).expect("a file");
-    assert_eq!((names.len(), backup.as_str()), (3, "project: mine\n"));
+    assert_eq!(names, ["compose.yml", "mcpo.yaml", "mcpo.yaml.bak"]);
+    let backup = std::fs::read_to_string(place.folder.join("mcpo.yaml.bak")).expect("a file");
+    assert_eq!(backup, "project: mine\n");
+}
+
+#[tokio::test]
+async fn a_file_by_its_other_name_is_replaced_there_so_that_there_are_never_two() {
+    let place = Place::new().file("compose.yml", COMPOSE).file("mcpo.yml", "project: mine\n");
+    assert_eq!(place.run(&["import", "compose.yml"]).await.code, 64);
+    assert_eq!(place.run(&["import", "compose.yml", "--force"]).await.code, 0);
+    assert_eq!(files(&place), ["compose.yml", "mcpo.yml", "mcpo.yml.bak"]);
 }
 
 #[tokio::test]
