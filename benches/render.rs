@@ -26,7 +26,6 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         generation: Generation::Current,
         own_images: &BTreeSet::new(),
         checkout: None,
-        bridge_args: &[],
         pins: &BTreeMap::new(),
         allow_weaker: false,
     };

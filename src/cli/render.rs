@@ -162,7 +162,6 @@ fn files(
             generation: args.generation.into(),
             own_images: &own_images,
             checkout: is_checkout(&stack.folder).then_some(&*stack.folder),
-            bridge_args: &[],
             pins: &known.pins,
             allow_weaker: args.allow_weaker,
         };

@@ -35,8 +35,6 @@ pub struct Options<'a> {
     pub own_images: &'a BTreeSet<Service>,
     /// A checkout of our sources, from whose Dockerfiles Compose can build these too. Absolute.
     pub checkout: Option<&'a Path>,
-    /// Build arguments for the bridge's image, as `NAME=value`.
-    pub bridge_args: &'a [String],
     /// Image references that can only ever mean one image, to be written instead of the names.
     pub pins: &'a BTreeMap<Service, String>,
     /// Whether a template may say less than the description.
@@ -139,6 +137,18 @@ fn notes(file: &File, options: &Options<'_>) -> Vec<String> {
             notes
                 .push("for Compose 1.29 there is no `pull_policy`: run `mcpo-deploy build` first".to_owned());
         }
+    }
+    let args =
+        || file.services.iter().filter_map(|service| service.build.as_ref()).flat_map(|build| &build.args);
+    if args().any(|arg| arg == "MCP_COMMAND=[]") {
+        notes.push("the server's image is not here to be asked what it runs, and MCP_COMMAND is empty: pull or build it, then render again".to_owned());
+    }
+    let is_server =
+        |service: &&ServiceView| service.name == Service::Orchestrator.name() && service.build.is_some();
+    if args().any(|arg| arg.starts_with("ORCHESTRATOR_IMAGE="))
+        && file.services.iter().any(|service| is_server(&service))
+    {
+        notes.push(format!("Compose builds images side by side, and the bridge's stands on the server's: `docker compose build {}` first", Service::Orchestrator.name()));
     }
     let beside = |service: &ServiceView| service.env_file.as_ref().is_some_and(|file| file.path == "./.env");
     if file.services.iter().any(beside) {

@@ -8,7 +8,7 @@ use serde_json::{Number, Value};
 
 use super::compose::{Generation, Options};
 use super::yaml;
-use crate::model::{Cpus, label};
+use crate::model::{Cpus, User, label};
 use crate::plan::{Container, Desired, MountSource, Port, Profile, Restart, Service, from_folder};
 
 /// A whole file.
@@ -215,10 +215,32 @@ fn build(container: &Container, desired: &Desired, options: &Options<'_>) -> Opt
     let checkout = options.checkout.filter(|_| options.own_images.contains(&container.service))?;
     let (dockerfile, args) = match container.service {
         Service::Orchestrator => ("Dockerfile", Vec::new()),
-        Service::Bridge => ("Dockerfile.bridge", options.bridge_args.to_vec()),
+        Service::Bridge => ("Dockerfile.bridge", bridge_args(container, desired, options)),
         Service::App => return None,
     };
     Some(BuildView { context: path(checkout), dockerfile: dockerfile.to_owned(), args })
+}
+
+/// What `Dockerfile.bridge` has to be told: whose server it is in front of, and what differs from what
+/// the file says itself.
+fn bridge_args(bridge: &Container, desired: &Desired, options: &Options<'_>) -> Vec<String> {
+    const LOG_DIR: &str = "/app/logs";
+    let server = &desired.stdio;
+    let mut args = Vec::new();
+    if !options.own_images.contains(&Service::Orchestrator) {
+        let image = server.inherited.as_ref();
+        let own = image.map(|image| image.command.as_slice()).unwrap_or_default();
+        let command = if server.command.is_empty() { own } else { &server.command };
+        let words = image.iter().flat_map(|image| &image.entrypoint).chain(command).cloned();
+        args.push(format!("ORCHESTRATOR_IMAGE={}", server.image));
+        args.push(format!("MCP_COMMAND={}", words.collect::<Value>()));
+    }
+    if bridge.user != User::NONROOT {
+        args.push(format!("MCP_USER={}", bridge.user));
+    }
+    let log_dirs = bridge.mounts.iter().map(|mount| &mount.target).filter(|target| *target != LOG_DIR);
+    args.extend(log_dirs.map(|target| format!("LOG_DIR={target}")));
+    args
 }
 
 fn mount_view(mount: &crate::plan::Mount, desired: &Desired, path: &dyn Fn(&Path) -> String) -> MountView {

@@ -66,7 +66,6 @@ fn rendered(stack: &Stack, profile: Profile, with: &With) -> Result<Rendered, Re
         generation: with.generation,
         own_images: &with.own,
         checkout: with.checkout.map(Path::new),
-        bridge_args: &[],
         pins: &with.pins,
         allow_weaker: with.allow_weaker,
     };

@@ -62,6 +62,27 @@ fn what_is_built_from_a_checkout_is_built_from_there() {
 }
 
 #[test]
+fn a_bridge_that_a_checkout_builds_is_in_front_of_the_server_that_is_described() {
+    let build = |settings: &[(&str, &str)], own: &[Service]| {
+        let with =
+            With { checkout: Some("/srv/demo"), own: own.iter().copied().collect(), ..With::default() };
+        let file = rendered(&stack(settings), Profile::BuildOnly, &with).expect("a file");
+        let lines = file.text.lines().skip_while(|line| !line.ends_with("build:")).skip(1);
+        let build: Vec<&str> = lines.take_while(|line| line.starts_with("      ")).collect();
+        format!("{}\n{}", build.join("\n"), file.notes.join("\n"))
+    };
+    let foreign = [
+        ("orchestrator.image", "example/server:2"),
+        ("orchestrator.command", "[serve, \"a $b\"]"),
+        ("hardening.user", "7:8"),
+        ("logs.mount", "/var/log/app"),
+    ];
+    insta::assert_snapshot!("built_in_front", build(&foreign, &[Service::Bridge]));
+    insta::assert_snapshot!("built_in_front_with_its_own_command", build(&foreign[..1], &[Service::Bridge]));
+    assert!(!build(&[], &[Service::Bridge, Service::Orchestrator]).contains("args"));
+}
+
+#[test]
 fn a_pinned_image_is_written_instead_of_its_name_and_one_without_a_digest_is_marked() {
     let digest = format!("shop/bridge@sha256:{}", "0".repeat(64));
     let id = format!("sha256:{}", "1".repeat(64));
