@@ -101,3 +101,22 @@ fn an_image_of_ours_that_is_not_there_is_asked_of_no_registry() {
     }
     assert!(registry.accept().is_err(), "somebody asked");
 }
+
+#[test]
+fn a_pinned_file_starts_the_very_image_that_was_there_whatever_its_name_means_later() {
+    let rig = Rig::new("rendered-pinned");
+    let app = rig.image("app", "FROM scratch\nCOPY contained-fixture /app\nENTRYPOINT [\"/app\"]\nUSER 77\n");
+    rig.write("mcpo.yaml", &json!({"app": {"image": app, "command": ["idle"]}}).to_string());
+    rig.run(&["up"]).ok();
+    rig.run(&["down"]).ok();
+    let rendered = rig.run(&["render", "full-stack", "--pin", "-o", "compose"]).ok();
+    assert!(rendered.err.contains("app is pinned to an image id"), "{}", rendered.err);
+    let id = inspect("image", &app).expect("an image")["Id"].clone();
+    rig.image("app", "FROM scratch\nCOPY stdio-fixture /app\nENTRYPOINT [\"/app\"]\nUSER 78\n");
+    assert_ne!(inspect("image", &app).expect("an image")["Id"], id);
+    let file = rig.folder().join("compose/docker-compose.full-stack.yml");
+    let up = Compose::V5.run(&rig, &file, &["up", "--no-start"]).ok();
+    assert!(!up.err.contains("level="), "{}", up.err);
+    assert_eq!(container(&rig.named("app-1"))["Image"], id);
+    rig.owns_image(id.as_str().expect("an id"));
+}
