@@ -5,11 +5,16 @@
 //! one line of JSON and speak no JSON-RPC at all.
 
 mod client;
+mod envelope;
 mod framing;
 mod message;
 mod status;
 
 pub use client::{CallError, Client, ConnectError, Patience, ToolAnswer};
+pub use envelope::{
+    Envelope, Kind, MalformedMessage, Members, Outcome, json_text, notification_line, request_line,
+    response_line,
+};
 pub use framing::{FrameError, LineReader, Lines, StdioLines};
 pub use message::{BareRequest, Dialect, Incoming, LEGACY, MODERN, is_bare_request};
 pub use status::{Shown, StatusError, StatusTool};
