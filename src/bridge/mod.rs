@@ -21,6 +21,7 @@ mod error;
 mod guard;
 mod handshake;
 mod health;
+mod link;
 mod lobby;
 mod mark;
 mod pieces;

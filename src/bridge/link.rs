@@ -1,0 +1,488 @@
+//! One server process that requests of several clients share.
+//!
+//! The ids and progress tokens on the server's side are the link's own, so that no answer can reach
+//! anybody but whoever asked. What a server says without naming a request (a log line, a request of
+//! its own) belongs to the one call that is under way; while there are several, it belongs to
+//! nobody and is dropped.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+use tokio::io::AsyncWriteExt;
+use tokio::sync::{mpsc, oneshot, watch};
+
+use super::child::Child;
+use crate::mcp::{
+    Envelope, FrameError, Kind, Members, Outcome, notification_line, request_line, response_line,
+};
+
+/// Lines that wait to be written: whoever has another waits.
+const OUTBOX: usize = 1;
+/// What a call is told besides its answer and has not taken yet; more is dropped.
+pub(crate) const ASIDES: usize = 64;
+
+/// Why a link carries nothing any more.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum LinkEnd {
+    /// The server closed its output.
+    #[error("the server ended before it answered")]
+    Ended,
+    /// The server wrote what cannot be read.
+    #[error("the server's output cannot be read: {0}")]
+    Unreadable(String),
+    /// Nobody needs it any more.
+    #[error("the bridge is stopping")]
+    Closed,
+}
+
+/// What a server says besides the answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Aside {
+    /// A notification, with the progress token as the client gave it.
+    Notification {
+        /// Its method.
+        method: String,
+        /// Its parameters, as JSON.
+        params: Option<String>,
+    },
+    /// A request of the server's.
+    Request {
+        /// Its id, as the server wrote it.
+        id: String,
+        /// Its method.
+        method: String,
+        /// Its parameters, as JSON.
+        params: Option<String>,
+    },
+}
+
+/// An answer: the text of its result or error, or, in the bare dialect, the whole line.
+pub(crate) type Answer = Outcome<String>;
+
+/// A call that is under way.
+struct Call {
+    answer: oneshot::Sender<Result<Answer, LinkEnd>>,
+    asides: Option<mpsc::Sender<Aside>>,
+    /// The progress token that the client gave, as JSON.
+    token: Option<String>,
+}
+
+#[derive(Default)]
+struct Calls {
+    next: u64,
+    open: HashMap<u64, Call>,
+    /// Once set, nothing is taken any more.
+    ended: Option<LinkEnd>,
+}
+
+/// What the link's handles and its task share.
+struct Shared {
+    calls: Mutex<Calls>,
+    /// Set once a call was given up: whether the server still works on it nobody knows, so it gets no
+    /// other.
+    retired: AtomicBool,
+    bare: bool,
+}
+
+impl Shared {
+    fn calls(&self) -> MutexGuard<'_, Calls> {
+        // The calls are valid after every statement: a panic elsewhere does not spoil them.
+        self.calls.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn end(&self, end: &LinkEnd) {
+        let mut calls = self.calls();
+        calls.ended.get_or_insert_with(|| end.clone());
+        for (_, call) in calls.open.drain() {
+            // Whoever has given up does not hear it.
+            let _ = call.answer.send(Err(end.clone()));
+        }
+    }
+}
+
+/// A server's handle. When the last one goes, the server is ended.
+pub(crate) struct Link {
+    shared: Arc<Shared>,
+    outbox: mpsc::Sender<Bytes>,
+    given_up: mpsc::UnboundedSender<u64>,
+    over: watch::Receiver<bool>,
+}
+
+impl Link {
+    /// Takes a server over, in a task of its own that ends it. `bare` is whether it speaks the bare
+    /// dialect, in which an answer has no id: then one call at a time is the caller's affair.
+    pub(crate) fn start(child: Child, bare: bool) -> Self {
+        let shared = Arc::new(Shared { calls: Mutex::default(), retired: AtomicBool::new(false), bare });
+        let (outbox, lines) = mpsc::channel(OUTBOX);
+        let (given_up, given_up_ids) = mpsc::unbounded_channel();
+        let (is_over, over) = watch::channel(false);
+        let task = Task { child, shared: Arc::clone(&shared), lines, given_up: given_up_ids };
+        tokio::spawn(async move {
+            task.run().await;
+            let _ = is_over.send(true);
+        });
+        Self { shared, outbox, given_up, over }
+    }
+
+    /// How many calls are under way.
+    pub(crate) fn under_way(&self) -> usize {
+        self.shared.calls().open.len()
+    }
+
+    /// Whether another call may be put on it.
+    pub(crate) fn is_open(&self) -> bool {
+        !self.shared.retired.load(Ordering::Relaxed) && self.shared.calls().ended.is_none()
+    }
+
+    /// Waits until the server has been ended and reaped.
+    pub(crate) async fn over(&self) {
+        let mut over = self.over.clone();
+        // The other end goes only when it is over.
+        let _ = over.wait_for(|over| *over).await;
+    }
+
+    /// Sends a request. `params` is JSON; `asides` is told what the server says meanwhile.
+    pub(crate) async fn ask(
+        &self,
+        method: &str,
+        params: Option<&str>,
+        asides: Option<mpsc::Sender<Aside>>,
+    ) -> Result<Asked, LinkEnd> {
+        let (answer, answered) = oneshot::channel();
+        let (id, line) = {
+            let mut calls = self.shared.calls();
+            if let Some(end) = &calls.ended {
+                return Err(end.clone());
+            }
+            calls.next += 1;
+            let id = calls.next;
+            let (params, token) = with_token(params, id);
+            let line = if self.shared.bare {
+                bare_line(method, params.as_deref())
+            } else {
+                request_line(id, method, params.as_deref())
+            };
+            calls.open.insert(id, Call { answer, asides, token });
+            (id, line)
+        };
+        let asked =
+            Asked { id, answered, done: false, link: self.shared.clone(), given_up: self.given_up.clone() };
+        self.send(line).await?;
+        Ok(asked)
+    }
+
+    /// Sends a notification. `params` is JSON.
+    pub(crate) async fn tell(&self, method: &str, params: Option<&str>) -> Result<(), LinkEnd> {
+        self.send(notification_line(method, params)).await
+    }
+
+    /// Answers a request of the server's; `id` as it wrote it.
+    pub(crate) async fn answer(&self, id: &str, outcome: &Outcome<String>) -> Result<(), LinkEnd> {
+        self.send(response_line(id, outcome)).await
+    }
+
+    async fn send(&self, mut line: String) -> Result<(), LinkEnd> {
+        line.push('\n');
+        let sent = self.outbox.send(Bytes::from(line)).await;
+        sent.map_err(|_| self.shared.calls().ended.clone().unwrap_or(LinkEnd::Ended))
+    }
+}
+
+/// A request that was sent. Dropped before its answer came, it is cancelled, and its link retired.
+pub(crate) struct Asked {
+    id: u64,
+    answered: oneshot::Receiver<Result<Answer, LinkEnd>>,
+    done: bool,
+    link: Arc<Shared>,
+    given_up: mpsc::UnboundedSender<u64>,
+}
+
+impl Asked {
+    /// Waits for the answer.
+    pub(crate) async fn answer(&mut self) -> Result<Answer, LinkEnd> {
+        let answer = (&mut self.answered).await.unwrap_or(Err(LinkEnd::Ended));
+        self.done = true;
+        answer
+    }
+}
+
+impl Drop for Asked {
+    fn drop(&mut self) {
+        if self.done {
+            return;
+        }
+        if self.link.calls().open.remove(&self.id).is_some() {
+            self.link.retired.store(true, Ordering::Relaxed);
+            // A link that is over has nobody to tell.
+            let _ = self.given_up.send(self.id);
+        }
+    }
+}
+
+struct Task {
+    child: Child,
+    shared: Arc<Shared>,
+    lines: mpsc::Receiver<Bytes>,
+    given_up: mpsc::UnboundedReceiver<u64>,
+}
+
+impl Task {
+    async fn run(mut self) {
+        let end = self.talk().await;
+        self.shared.end(&end);
+        self.lines.close();
+        self.child.end().await;
+    }
+
+    async fn talk(&mut self) -> LinkEnd {
+        let Some(streams) = self.child.streams() else { return LinkEnd::Closed };
+        // What the server asks of nobody is refused without waiting: it may not be reading.
+        let (refuse, mut refusals) = mpsc::channel(REFUSALS);
+        let read = async {
+            loop {
+                match streams.stdout.next().await {
+                    Ok(Some(line)) => {
+                        if let Some(refusal) = self.shared.hear(&line)
+                            && refuse.try_send(refusal).is_err()
+                        {
+                            return LinkEnd::Unreadable("it asks and does not listen".to_owned());
+                        }
+                        streams.share.release();
+                    }
+                    Ok(None) | Err(FrameError::Io(_)) => return LinkEnd::Ended,
+                    Err(error) => return LinkEnd::Unreadable(error.to_string()),
+                }
+            }
+        };
+        let write = async {
+            loop {
+                let mut line = tokio::select! {
+                    line = self.lines.recv() => match line {
+                        Some(line) => line,
+                        None => return LinkEnd::Closed,
+                    },
+                    Some(id) = self.given_up.recv() => cancellation(id, self.shared.bare),
+                    Some(line) = refusals.recv() => line,
+                };
+                if streams.stdin.write_all_buf(&mut line).await.is_err() {
+                    // The end of its output says more, and comes soon.
+                    return std::future::pending().await;
+                }
+            }
+        };
+        tokio::select! {
+            end = read => end,
+            end = write => end,
+            never = streams.stderr.drain() => match never {},
+        }
+    }
+}
+
+impl Shared {
+    /// Passes a line of the server's on. Returns what is to be said to it at once.
+    fn hear(&self, line: &str) -> Option<Bytes> {
+        let Ok((envelope, kind)) = Envelope::read(line) else {
+            self.hear_bare(line);
+            return None;
+        };
+        let id = envelope.id.map(|id| id.get());
+        let params = || envelope.params.map(|params| params.get().to_owned());
+        match kind {
+            Kind::Response(outcome) => {
+                let outcome = match outcome {
+                    Outcome::Result(result) => Outcome::Result(result.get().to_owned()),
+                    Outcome::Error(error) => Outcome::Error(error.get().to_owned()),
+                };
+                let call = id.and_then(|id| self.calls().open.remove(&id.parse().ok()?));
+                match call {
+                    // Whoever has given up does not hear it.
+                    Some(call) => drop(call.answer.send(Ok(outcome))),
+                    None => tracing::debug!("an answer to nobody"),
+                }
+                None
+            }
+            Kind::Notification(method) if method == PROGRESS => {
+                self.progress(envelope.params.map(|params| params.get()).unwrap_or_default());
+                None
+            }
+            Kind::Notification(method) => {
+                self.aside(Aside::Notification { method, params: params() });
+                None
+            }
+            Kind::Request(method) => {
+                let id = id.unwrap_or("null").to_owned();
+                if method == "ping" {
+                    return Some(framed(response_line(&id, &Outcome::Result("{}"))));
+                }
+                let refusal = format!(
+                    r#"{{"code":-32601,"message":{}}}"#,
+                    serde_json::Value::from(format!("{method} cannot be asked here"))
+                );
+                let told = self.aside(Aside::Request { id: id.clone(), method, params: params() });
+                (!told).then(|| framed(response_line(&id, &Outcome::Error(refusal))))
+            }
+        }
+    }
+
+    /// In the bare dialect any line of JSON answers the one call that is under way.
+    fn hear_bare(&self, line: &str) {
+        let is_json = serde_json::from_str::<&serde_json::value::RawValue>(line).is_ok();
+        let mut calls = self.calls();
+        let only = calls.open.keys().next().copied().filter(|_| calls.open.len() == 1);
+        match only.filter(|_| self.bare && is_json).and_then(|id| calls.open.remove(&id)) {
+            Some(call) => drop(call.answer.send(Ok(Outcome::Result(line.to_owned())))),
+            None => tracing::debug!("the server wrote a line that is no message"),
+        }
+    }
+
+    /// Hands something to the only call that is under way, and returns whether it was taken.
+    fn aside(&self, aside: Aside) -> bool {
+        let calls = self.calls();
+        let mut open = calls.open.values();
+        let (Some(only), None) = (open.next(), open.next()) else { return false };
+        only.asides.as_ref().is_some_and(|asides| asides.try_send(aside).is_ok())
+    }
+
+    /// Progress names its call by our token.
+    fn progress(&self, params: &str) {
+        let Some(mut params) = Members::read(params) else { return };
+        let calls = self.calls();
+        let call = params.value::<u64>("progressToken").and_then(|token| calls.open.get(&token));
+        let Some(Call { asides: Some(asides), token: Some(token), .. }) = call else { return };
+        params.set("progressToken", token.as_str());
+        // Of progress the latest counts; some may be lost.
+        let params = Some(params.to_string());
+        let _ = asides.try_send(Aside::Notification { method: PROGRESS.to_owned(), params });
+    }
+}
+
+const PROGRESS: &str = "notifications/progress";
+/// Refusals that wait to be written.
+const REFUSALS: usize = 64;
+
+fn framed(mut line: String) -> Bytes {
+    line.push('\n');
+    Bytes::from(line)
+}
+
+/// What tells a server that nobody waits for an answer; the bare dialect has no such word.
+fn cancellation(id: u64, bare: bool) -> Bytes {
+    if bare {
+        return Bytes::new();
+    }
+    let params = format!(r#"{{"requestId":{id},"reason":"the client has gone"}}"#);
+    framed(notification_line("notifications/cancelled", Some(&params)))
+}
+
+fn bare_line(method: &str, params: Option<&str>) -> String {
+    let method = serde_json::Value::from(method);
+    format!(r#"{{"method":{method},"params":{}}}"#, params.unwrap_or("{}"))
+}
+
+/// The parameters with the link's own progress token in the place of the client's, and the client's.
+fn with_token(params: Option<&str>, id: u64) -> (Option<String>, Option<String>) {
+    let Some(params) = params else { return (None, None) };
+    let changed = || {
+        // Most requests have none, and are not taken apart.
+        let mut members = params.contains("progressToken").then(|| Members::read(params)).flatten()?;
+        let meta = members.get("_meta")?.to_owned();
+        let mut meta = Members::read(&meta)?;
+        let token = meta.get("progressToken")?.to_owned();
+        meta.set("progressToken", id.to_string());
+        members.set("_meta", meta.to_string());
+        Some((members.to_string(), token))
+    };
+    match changed() {
+        Some((params, token)) => (Some(params), Some(token)),
+        None => (Some(params.to_owned()), None),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shared(bare: bool) -> Shared {
+        Shared { calls: Mutex::default(), retired: AtomicBool::new(false), bare }
+    }
+
+    struct Waiting {
+        answered: oneshot::Receiver<Result<Answer, LinkEnd>>,
+        told: mpsc::Receiver<Aside>,
+    }
+
+    fn call(shared: &Shared, id: u64, token: Option<&str>) -> Waiting {
+        let (answer, answered) = oneshot::channel();
+        let (asides, told) = mpsc::channel(4);
+        let call = Call { answer, asides: Some(asides), token: token.map(str::to_owned) };
+        shared.calls().open.insert(id, call);
+        Waiting { answered, told }
+    }
+
+    #[test]
+    fn answers_reach_whoever_asked_in_whatever_order_they_come() {
+        let shared = shared(false);
+        let (mut one, mut two) = (call(&shared, 1, None), call(&shared, 2, None));
+        assert_eq!(shared.hear(r#"{"jsonrpc":"2.0","id":2,"result":{"n": 1e999}}"#), None);
+        assert_eq!(shared.hear(r#"{"jsonrpc":"2.0","id":7,"result":{}}"#), None);
+        assert_eq!(shared.hear(r#"{"jsonrpc":"2.0","id":"1","result":{}}"#), None);
+        assert_eq!(two.answered.try_recv(), Ok(Ok(Outcome::Result(r#"{"n": 1e999}"#.to_owned()))));
+        assert!(one.answered.try_recv().is_err(), "an id is a number here, not the text of one");
+        shared.hear(r#"{"jsonrpc":"2.0","id":1,"error":{"code":1}}"#);
+        assert_eq!(one.answered.try_recv(), Ok(Ok(Outcome::Error(r#"{"code":1}"#.to_owned()))));
+    }
+
+    #[test]
+    fn progress_reaches_its_call_under_the_client_s_own_token() {
+        let shared = shared(false);
+        let (mut one, mut two) = (call(&shared, 1, Some("\"mine\"")), call(&shared, 2, None));
+        for token in ["1", "2", "3", "\"mine\"", "null"] {
+            let params = format!(r#"{{"progressToken":{token},"progress":0.5}}"#);
+            shared.hear(&notification_line(PROGRESS, Some(&params)));
+        }
+        let params = Some(r#"{"progressToken":"mine","progress":0.5}"#.to_owned());
+        assert_eq!(one.told.try_recv(), Ok(Aside::Notification { method: PROGRESS.to_owned(), params }));
+        assert!(one.told.try_recv().is_err() && two.told.try_recv().is_err());
+    }
+
+    #[test]
+    fn what_names_no_request_belongs_to_the_only_call_and_to_nobody_while_there_are_several() {
+        let shared = shared(false);
+        let mut one = call(&shared, 1, None);
+        let log = notification_line("notifications/message", Some("{}"));
+        let question = request_line("\"q\"", "elicitation/create", Some("{}"));
+        assert_eq!((shared.hear(&log), shared.hear(&question)), (None, None));
+        assert!(matches!(one.told.try_recv(), Ok(Aside::Notification { .. })));
+        assert!(matches!(one.told.try_recv(), Ok(Aside::Request { id, .. }) if id == "\"q\""));
+        let mut two = call(&shared, 2, None);
+        assert_eq!(shared.hear(&log), None);
+        let refusal = shared.hear(&question).expect("a refusal");
+        assert!(refusal.starts_with(br#"{"jsonrpc":"2.0","id":"q","error":{"code":-32601"#), "{refusal:?}");
+        assert!(one.told.try_recv().is_err() && two.told.try_recv().is_err());
+        let pong = shared.hear(&request_line(5, "ping", None)).expect("an answer");
+        assert_eq!(&pong[..], b"{\"jsonrpc\":\"2.0\",\"id\":5,\"result\":{}}\n");
+    }
+
+    #[test]
+    fn a_line_of_json_answers_the_one_call_of_the_bare_dialect() {
+        let shared = shared(true);
+        let mut one = call(&shared, 1, None);
+        shared.hear("starting…");
+        assert!(one.answered.try_recv().is_err());
+        shared.hear(r#"{"status": "active"}"#);
+        assert_eq!(one.answered.try_recv(), Ok(Ok(Outcome::Result(r#"{"status": "active"}"#.to_owned()))));
+    }
+
+    #[test]
+    fn a_progress_token_is_exchanged_where_it_stands() {
+        let given = r#"{"name":"x","_meta":{"a":1.0,"progressToken":"t"}}"#;
+        let (params, token) = with_token(Some(given), 9);
+        assert_eq!(params.as_deref(), Some(r#"{"name":"x","_meta":{"a":1.0,"progressToken":9}}"#));
+        assert_eq!(token.as_deref(), Some("\"t\""));
+        for other in [r#"{"progressToken": 1 }"#, r#"{"_meta":{}}"#, r#"{"a":"progressToken"}"#] {
+            assert_eq!(with_token(Some(other), 9), (Some(other.to_owned()), None));
+        }
+    }
+}
