@@ -58,8 +58,25 @@ pub(crate) enum Aside {
     },
 }
 
-/// An answer: the text of its result or error, or, in the bare dialect, the whole line.
-pub(crate) type Answer = Outcome<String>;
+/// An answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Answer {
+    /// The text of the result or of the error object.
+    Rpc(Outcome<String>),
+    /// A line of JSON that is no JSON-RPC: the bare dialect's.
+    Bare(String),
+}
+
+/// What is known of how a server speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Speech {
+    /// Nothing yet: whatever comes answers the call that finds it out.
+    Unknown,
+    /// JSON-RPC.
+    Rpc,
+    /// The bare dialect, in which an answer has no id: one call at a time.
+    Bare,
+}
 
 /// A call that is under way.
 struct Call {
@@ -83,10 +100,18 @@ struct Shared {
     /// Set once a call was given up: whether the server still works on it nobody knows, so it gets no
     /// other.
     retired: AtomicBool,
-    bare: bool,
+    speech: Mutex<Speech>,
 }
 
 impl Shared {
+    fn new() -> Self {
+        Self { calls: Mutex::default(), retired: AtomicBool::new(false), speech: Mutex::new(Speech::Unknown) }
+    }
+
+    fn speech(&self) -> Speech {
+        *self.speech.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn calls(&self) -> MutexGuard<'_, Calls> {
         // The calls are valid after every statement: a panic elsewhere does not spoil them.
         self.calls.lock().unwrap_or_else(PoisonError::into_inner)
@@ -111,10 +136,9 @@ pub(crate) struct Link {
 }
 
 impl Link {
-    /// Takes a server over, in a task of its own that ends it. `bare` is whether it speaks the bare
-    /// dialect, in which an answer has no id: then one call at a time is the caller's affair.
-    pub(crate) fn start(child: Child, bare: bool) -> Self {
-        let shared = Arc::new(Shared { calls: Mutex::default(), retired: AtomicBool::new(false), bare });
+    /// Takes a server over, in a task of its own that ends it.
+    pub(crate) fn start(child: Child) -> Self {
+        let shared = Arc::new(Shared::new());
         let (outbox, lines) = mpsc::channel(OUTBOX);
         let (given_up, given_up_ids) = mpsc::unbounded_channel();
         let (is_over, over) = watch::channel(false);
@@ -124,6 +148,11 @@ impl Link {
             let _ = is_over.send(true);
         });
         Self { shared, outbox, given_up, over }
+    }
+
+    /// From now on the server is spoken to in this way.
+    pub(crate) fn set_speech(&self, speech: Speech) {
+        *self.shared.speech.lock().unwrap_or_else(PoisonError::into_inner) = speech;
     }
 
     /// How many calls are under way.
@@ -159,7 +188,7 @@ impl Link {
             calls.next += 1;
             let id = calls.next;
             let (params, token) = with_token(params, id);
-            let line = if self.shared.bare {
+            let line = if self.shared.speech() == Speech::Bare {
                 bare_line(method, params.as_deref())
             } else {
                 request_line(id, method, params.as_deref())
@@ -205,6 +234,14 @@ impl Asked {
         let answer = (&mut self.answered).await.unwrap_or(Err(LinkEnd::Ended));
         self.done = true;
         answer
+    }
+}
+
+impl Asked {
+    /// Waits no longer, and holds nothing against the server: a late answer is an answer to nobody.
+    pub(crate) fn forget(mut self) {
+        self.link.calls().open.remove(&self.id);
+        self.done = true;
     }
 }
 
@@ -263,7 +300,7 @@ impl Task {
                         Some(line) => line,
                         None => return LinkEnd::Closed,
                     },
-                    Some(id) = self.given_up.recv() => cancellation(id, self.shared.bare),
+                    Some(id) = self.given_up.recv() => cancellation(id, self.shared.speech()),
                     Some(line) = refusals.recv() => line,
                 };
                 if streams.stdin.write_all_buf(&mut line).await.is_err() {
@@ -298,7 +335,7 @@ impl Shared {
                 let call = id.and_then(|id| self.calls().open.remove(&id.parse().ok()?));
                 match call {
                     // Whoever has given up does not hear it.
-                    Some(call) => drop(call.answer.send(Ok(outcome))),
+                    Some(call) => drop(call.answer.send(Ok(Answer::Rpc(outcome)))),
                     None => tracing::debug!("an answer to nobody"),
                 }
                 None
@@ -326,13 +363,18 @@ impl Shared {
         }
     }
 
-    /// In the bare dialect any line of JSON answers the one call that is under way.
+    /// Without JSON-RPC a line of JSON answers the one call that is under way; while nothing is known
+    /// of the server, an object does.
     fn hear_bare(&self, line: &str) {
-        let is_json = serde_json::from_str::<&serde_json::value::RawValue>(line).is_ok();
+        let is_answer = match self.speech() {
+            Speech::Rpc => false,
+            Speech::Bare => serde_json::from_str::<&serde_json::value::RawValue>(line).is_ok(),
+            Speech::Unknown => Members::read(line).is_some_and(|members| members.get("jsonrpc").is_none()),
+        };
         let mut calls = self.calls();
         let only = calls.open.keys().next().copied().filter(|_| calls.open.len() == 1);
-        match only.filter(|_| self.bare && is_json).and_then(|id| calls.open.remove(&id)) {
-            Some(call) => drop(call.answer.send(Ok(Outcome::Result(line.to_owned())))),
+        match only.filter(|_| is_answer).and_then(|id| calls.open.remove(&id)) {
+            Some(call) => drop(call.answer.send(Ok(Answer::Bare(line.to_owned())))),
             None => tracing::debug!("the server wrote a line that is no message"),
         }
     }
@@ -368,8 +410,8 @@ fn framed(mut line: String) -> Bytes {
 }
 
 /// What tells a server that nobody waits for an answer; the bare dialect has no such word.
-fn cancellation(id: u64, bare: bool) -> Bytes {
-    if bare {
+fn cancellation(id: u64, speech: Speech) -> Bytes {
+    if speech == Speech::Bare {
         return Bytes::new();
     }
     let params = format!(r#"{{"requestId":{id},"reason":"the client has gone"}}"#);
@@ -404,8 +446,14 @@ fn with_token(params: Option<&str>, id: u64) -> (Option<String>, Option<String>)
 mod tests {
     use super::*;
 
-    fn shared(bare: bool) -> Shared {
-        Shared { calls: Mutex::default(), retired: AtomicBool::new(false), bare }
+    fn shared(speech: Speech) -> Shared {
+        let shared = Shared::new();
+        *shared.speech.lock().expect("nobody panicked") = speech;
+        shared
+    }
+
+    fn result(text: &str) -> Answer {
+        Answer::Rpc(Outcome::Result(text.to_owned()))
     }
 
     struct Waiting {
@@ -423,20 +471,20 @@ mod tests {
 
     #[test]
     fn answers_reach_whoever_asked_in_whatever_order_they_come() {
-        let shared = shared(false);
+        let shared = shared(Speech::Rpc);
         let (mut one, mut two) = (call(&shared, 1, None), call(&shared, 2, None));
         assert_eq!(shared.hear(r#"{"jsonrpc":"2.0","id":2,"result":{"n": 1e999}}"#), None);
         assert_eq!(shared.hear(r#"{"jsonrpc":"2.0","id":7,"result":{}}"#), None);
         assert_eq!(shared.hear(r#"{"jsonrpc":"2.0","id":"1","result":{}}"#), None);
-        assert_eq!(two.answered.try_recv(), Ok(Ok(Outcome::Result(r#"{"n": 1e999}"#.to_owned()))));
+        assert_eq!(two.answered.try_recv(), Ok(Ok(result(r#"{"n": 1e999}"#))));
         assert!(one.answered.try_recv().is_err(), "an id is a number here, not the text of one");
         shared.hear(r#"{"jsonrpc":"2.0","id":1,"error":{"code":1}}"#);
-        assert_eq!(one.answered.try_recv(), Ok(Ok(Outcome::Error(r#"{"code":1}"#.to_owned()))));
+        assert_eq!(one.answered.try_recv(), Ok(Ok(Answer::Rpc(Outcome::Error(r#"{"code":1}"#.to_owned())))));
     }
 
     #[test]
     fn progress_reaches_its_call_under_the_client_s_own_token() {
-        let shared = shared(false);
+        let shared = shared(Speech::Rpc);
         let (mut one, mut two) = (call(&shared, 1, Some("\"mine\"")), call(&shared, 2, None));
         for token in ["1", "2", "3", "\"mine\"", "null"] {
             let params = format!(r#"{{"progressToken":{token},"progress":0.5}}"#);
@@ -449,7 +497,7 @@ mod tests {
 
     #[test]
     fn what_names_no_request_belongs_to_the_only_call_and_to_nobody_while_there_are_several() {
-        let shared = shared(false);
+        let shared = shared(Speech::Rpc);
         let mut one = call(&shared, 1, None);
         let log = notification_line("notifications/message", Some("{}"));
         let question = request_line("\"q\"", "elicitation/create", Some("{}"));
@@ -467,12 +515,26 @@ mod tests {
 
     #[test]
     fn a_line_of_json_answers_the_one_call_of_the_bare_dialect() {
-        let shared = shared(true);
+        let shared = shared(Speech::Bare);
         let mut one = call(&shared, 1, None);
         shared.hear("starting…");
         assert!(one.answered.try_recv().is_err());
         shared.hear(r#"{"status": "active"}"#);
-        assert_eq!(one.answered.try_recv(), Ok(Ok(Outcome::Result(r#"{"status": "active"}"#.to_owned()))));
+        assert_eq!(one.answered.try_recv(), Ok(Ok(Answer::Bare(r#"{"status": "active"}"#.to_owned()))));
+    }
+
+    #[test]
+    fn while_nothing_is_known_an_object_answers_and_to_json_rpc_noise_never_does() {
+        let unknown = shared(Speech::Unknown);
+        let mut probe = call(&unknown, 1, None);
+        unknown.hear("7");
+        assert!(probe.answered.try_recv().is_err());
+        unknown.hear(r#"{"error": "unknown method"}"#);
+        assert!(matches!(probe.answered.try_recv(), Ok(Ok(Answer::Bare(_)))));
+        let known = shared(Speech::Rpc);
+        let mut asked = call(&known, 1, None);
+        known.hear(r#"{"level": "info"}"#);
+        assert!(asked.answered.try_recv().is_err());
     }
 
     #[test]

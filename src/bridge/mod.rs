@@ -18,6 +18,7 @@ mod budget;
 mod child;
 mod children;
 mod error;
+mod greeting;
 mod guard;
 mod handshake;
 mod health;
