@@ -73,6 +73,11 @@ impl Children {
         Child::new(Running { process, pid, mark, children: Arc::clone(self), slot })
     }
 
+    /// The program that is started.
+    pub(crate) fn program(&self) -> &str {
+        &self.command.program
+    }
+
     /// The longest line of a server, in bytes.
     pub(crate) fn max_line(&self) -> usize {
         self.max_line

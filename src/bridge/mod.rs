@@ -26,6 +26,7 @@ mod link;
 mod lobby;
 mod mark;
 mod pieces;
+mod pool;
 mod problem;
 pub mod program;
 mod rest;
