@@ -19,6 +19,7 @@ use crate::plan::{Desired, ImageFacts, Images, Machine, Profile, Service, desire
 use crate::render::{Generation, Options, Rendered, Seal, Templates, compose, seal_of, unsealed};
 
 pub(super) async fn run(global: &Global, args: &RenderArgs) -> Result<Exit, Failure> {
+    without_effect(args)?;
     if args.eject {
         return eject(global, args);
     }
@@ -32,6 +33,38 @@ pub(super) async fn run(global: &Global, args: &RenderArgs) -> Result<Exit, Fail
         WhatArg::Run => line(global, args, &stack, &known),
         what => files(global, args, &stack, &known, &profiles(what)),
     }
+}
+
+/// Whoever asks for what does not happen is told: a check that checks nothing must not succeed.
+fn without_effect(args: &RenderArgs) -> Result<(), CliError> {
+    let prints = args.output.as_deref() == Some(Path::new("-"));
+    let given = |flags: &[(&'static str, bool)]| -> Vec<&'static str> {
+        flags.iter().filter(|(_, given)| *given).map(|(flag, _)| *flag).collect()
+    };
+    let (flags, what) = if args.what == WhatArg::Run {
+        let of_files = [
+            ("--check", args.check),
+            ("--output", args.output.is_some() && !prints),
+            ("--force", args.force),
+            ("--for", args.generation.is_some()),
+            ("--templates", args.templates.is_some()),
+            ("--eject", args.eject),
+            ("--allow-weaker", args.allow_weaker),
+        ];
+        (given(&of_files), "`render run`, which prints a line")
+    } else if args.service.is_some() || args.explain {
+        (
+            given(&[("a service", args.service.is_some()), ("--explain", args.explain)]),
+            "anything but `render run`",
+        )
+    } else {
+        (given(&[("--check", args.check && prints)]), "`--output -`, which prints")
+    };
+    if flags.is_empty() {
+        return Ok(());
+    }
+    let verb = if flags.len() == 1 { "does" } else { "do" };
+    Err(CliError::usage(&format!("{} {verb} nothing with {what}", flags.join(", "))))
 }
 
 fn profiles(what: WhatArg) -> Vec<Profile> {
@@ -115,14 +148,18 @@ fn pinned(
 fn line(global: &Global, args: &RenderArgs, stack: &Stack, known: &Known) -> Result<Exit, Failure> {
     let desired = known.desired(stack, Profile::Bridge)?;
     let service = args.service.map_or(Service::Orchestrator, Service::from);
+    desired.notes.iter().for_each(|note| global.reporter.note(note));
     let container =
         desired.containers.iter().find(|container| container.service == service).unwrap_or(&desired.stdio);
-    let line = run_line(container, &desired, &stack.folder);
     if let Some(file) = container.origins.env_file.as_ref().filter(|file| !file.path.exists()) {
         global.reporter.note(&format!(
-            "{} is not there, and docker run fails without it: `mcpo-deploy init` writes one",
+            "{} is not there, and docker run fails without it: the line for a shell makes an empty one, `mcpo-deploy init` a commented one",
             global.shown(&file.path)
         ));
+    }
+    let mut line = run_line(container, &desired, &stack.folder);
+    if let Some(pin) = known.pins.get(&container.service) {
+        line.pin(container, pin);
     }
     global.reporter.text(&if args.explain { line.explained() } else { line.shell() });
     global.reporter.json(&line.argv().into());
@@ -153,13 +190,16 @@ fn files(
         .chain((stack.orchestrator.source == Source::Ours).then_some(Service::Orchestrator))
         .collect();
     let mut rendered = Vec::new();
+    let mut said = BTreeSet::new();
     for &profile in profiles {
         let desired = known.desired(&stack, profile)?;
+        let new = desired.notes.iter().filter(|note| said.insert((*note).clone()));
+        new.for_each(|note| global.reporter.note(note));
         let options = Options {
             templates: &templates,
             folder: to.lands_in(global),
             project_folder: &stack.folder,
-            generation: args.generation.into(),
+            generation: args.generation.map_or(Generation::Current, Generation::from),
             own_images: &own_images,
             checkout: is_checkout(&stack.folder).then_some(&*stack.folder),
             pins: &known.pins,
@@ -169,7 +209,7 @@ fn files(
         file.notes.iter().for_each(|note| global.reporter.note(note));
         file.weaker
             .iter()
-            .for_each(|weaker| global.reporter.warning(&format!("weaker than described: {weaker}")));
+            .for_each(|weaker| global.reporter.warning(&format!("other than described: {weaker}")));
         rendered.push(file);
     }
     match &to {
