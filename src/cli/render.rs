@@ -198,7 +198,7 @@ fn files(
         let options = Options {
             templates: &templates,
             folder: to.lands_in(global),
-            project_folder: &stack.folder,
+            fixed_paths: &stack.fixed_paths,
             generation: args.generation.map_or(Generation::Current, Generation::from),
             own_images: &own_images,
             checkout: is_checkout(&stack.folder).then_some(&*stack.folder),

@@ -91,7 +91,7 @@ pub fn run_line(container: &Container, desired: &Desired, folder: &Path) -> RunL
     let optional = container.origins.env_file.as_ref().filter(|file| !file.required);
     RunLine {
         before: before(container, desired),
-        env_file: optional.map(|file| from_folder(&file.path, folder, folder)),
+        env_file: optional.map(|file| from_folder(&file.path, folder, !file.path.starts_with(folder))),
         parts: parts(container, folder),
     }
 }
@@ -143,7 +143,7 @@ impl Parts {
 fn variables(container: &Container, folder: &Path, parts: &mut Parts) {
     let origins = &container.origins;
     if let Some(file) = &origins.env_file {
-        let path = from_folder(&file.path, folder, folder);
+        let path = from_folder(&file.path, folder, !file.path.starts_with(folder));
         parts.add(&["--env-file", &path], "its keys, which stay out of this line and of the shell's history");
     }
     for key in container.set_by_name() {

@@ -1,13 +1,13 @@
 //! A deployment as a Compose file, by the Compose specification.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::read_back::{Weaker, read_back};
 use super::seal::seal;
 use super::templates::{RenderError, Templates};
 use super::view::{File, ServiceView};
-use crate::plan::{Desired, Profile, Service};
+use crate::plan::{Desired, Profile, Service, from_folder};
 
 /// Which Compose is to read the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,8 +27,8 @@ pub struct Options<'a> {
     pub templates: &'a Templates,
     /// The folder that the file will lie in. Absolute.
     pub folder: &'a Path,
-    /// The project's folder, whose paths are written relative to the file's. Absolute.
-    pub project_folder: &'a Path,
+    /// The paths that are written as they are; all others as seen from the file's folder. Absolute.
+    pub fixed_paths: &'a BTreeSet<PathBuf>,
     /// Which Compose is to read it.
     pub generation: Generation,
     /// The services whose images `mcpo-deploy build` makes from programs of ours.
@@ -69,6 +69,13 @@ const fn template_name(profile: Profile) -> &'static str {
         Profile::Bridge => "bridge.yml",
         Profile::FullStack => "full-stack.yml",
         Profile::BuildOnly => "build-only.yml",
+    }
+}
+
+impl Options<'_> {
+    /// A path as it stands in the file.
+    pub(super) fn written(&self, path: &Path) -> String {
+        from_folder(path, self.folder, self.fixed_paths.contains(path))
     }
 }
 
