@@ -1,6 +1,7 @@
 //! `render`: the deployment as Compose files and `docker run` lines.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
@@ -292,6 +293,7 @@ fn templates(folder: Option<&Path>) -> Result<Templates, CliError> {
         let path = entry.map_err(failed)?.path();
         if path.extension().is_some_and(|extension| extension == "yml") {
             let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            let failed = |source| CliError::Templates { folder: path.clone(), source };
             others.push((name, std::fs::read_to_string(&path).map_err(failed)?));
         }
     }
@@ -337,29 +339,45 @@ fn report(global: &Global, written: &[(PathBuf, Written)]) {
     global.reporter.json(&json!({"files": documents}));
 }
 
+const AS_RENDERED: &str = "is as rendered";
+
+/// A file's text. What is no file may never end.
+fn read(path: &Path) -> io::Result<String> {
+    if !std::fs::metadata(path)?.is_file() {
+        return Err(io::Error::other("it is not a file"));
+    }
+    std::fs::read_to_string(path)
+}
+
 fn check(global: &Global, folder: &Path, rendered: &[Rendered]) -> Exit {
     let mut documents = Vec::new();
     for file in rendered {
         let path = folder.join(file.name);
         let shown = global.shown(&path);
-        let found = std::fs::read_to_string(&path).unwrap_or_default();
+        let (found, unreadable) = match read(&path) {
+            Ok(found) => (found, None),
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                (String::new(), Some("is not there".to_owned()))
+            }
+            Err(error) => (String::new(), Some(format!("cannot be read: {error}"))),
+        };
         // The digest differs wherever anything does.
         let [before, after] = [&found, &file.text].map(|text| unsealed(text));
         let difference = TextDiff::from_lines(&before, &after)
             .unified_diff()
             .header(&shown, "mcpo.yaml, rendered")
             .to_string();
-        let state = match (path.exists(), difference.is_empty(), seal_of(&found)) {
-            (false, ..) => "is not there",
-            (_, true, Seal::Ours) => "is as rendered",
-            (_, _, Seal::Ours) => "is not what mcpo.yaml says any more",
-            (_, _, Seal::Edited) => "was changed by hand",
-            (_, _, Seal::Foreign) => "was never rendered",
+        let state = match (difference.is_empty(), seal_of(&found)) {
+            (true, Seal::Ours) => AS_RENDERED,
+            (_, Seal::Ours) => "is not what mcpo.yaml says any more",
+            (_, Seal::Edited) => "was changed by hand",
+            (_, Seal::Foreign) => "was never rendered",
         };
+        let state = unreadable.as_deref().unwrap_or(state);
         global.reporter.text(&format!("{shown} {state}\n{difference}"));
         documents.push(json!({"path": path, "state": state, "difference": difference}));
     }
-    let drifted = documents.iter().any(|document| document["state"] != "is as rendered");
+    let drifted = documents.iter().any(|document| document["state"] != AS_RENDERED);
     global.reporter.json(&json!({"drifted": drifted, "files": documents}));
     if drifted { Exit::Failed } else { Exit::Done }
 }

@@ -148,6 +148,7 @@ fn the_same_description_gives_the_same_bytes_and_a_seal_that_holds() {
     let once = text(&stack(&EVERYTHING), Profile::FullStack, &With::default());
     assert_eq!(once, text(&stack(&EVERYTHING), Profile::FullStack, &With::default()));
     assert_eq!(seal_of(&once), Seal::Ours);
+    assert_eq!(seal_of(&once.replace('\n', "\r\n")), Seal::Ours, "as Git checks it out elsewhere");
     assert_eq!(seal_of(&once.replace("pids_limit: 64", "pids_limit: 65")), Seal::Edited);
 }
 
