@@ -22,7 +22,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let options = Options {
         templates: &Templates::embedded(),
         folder: Path::new("/srv/demo/compose"),
-        project_folder: &stack.folder,
+        fixed_paths: &stack.fixed_paths,
         generation: Generation::Current,
         own_images: &BTreeSet::new(),
         checkout: None,

@@ -180,9 +180,9 @@ pub struct RenderArgs {
     /// Pin images by their digests: the names can then only ever mean those that are here now
     #[arg(long)]
     pub pin: bool,
-    /// Which Compose is to read the files
-    #[arg(long = "for", value_name = "VERSION", default_value = "2.30")]
-    pub generation: GenerationArg,
+    /// Which Compose is to read the files [default: 2.30]
+    #[arg(long = "for", value_name = "VERSION")]
+    pub generation: Option<GenerationArg>,
     /// A folder with templates in the place of the embedded ones
     #[arg(long, value_name = "FOLDER")]
     pub templates: Option<PathBuf>,

@@ -62,7 +62,49 @@ pub(super) fn write_all(files: &[NewFile], force: bool) -> Result<Vec<(PathBuf, 
     for file in files {
         staged.push(Staged::new(file, force)?);
     }
-    staged.into_iter().map(Staged::commit).collect()
+    commit_all(staged)
+}
+
+fn commit_all(staged: impl IntoIterator<Item = Staged>) -> Result<Vec<(PathBuf, Written)>, FileError> {
+    let (mut done, mut undo) = (Vec::new(), Vec::new());
+    for file in staged {
+        match file.commit() {
+            Ok((written, before)) => {
+                done.push(written);
+                undo.push(before);
+            }
+            Err(error) => {
+                // In the order of the doing, backwards.
+                while let Some(before) = undo.pop() {
+                    before.restore();
+                }
+                return Err(error);
+            }
+        }
+    }
+    Ok(done)
+}
+
+/// What was there before a file was put in place.
+struct Before {
+    path: PathBuf,
+    text: Option<Vec<u8>>,
+    changed: bool,
+    backup: Option<PathBuf>,
+}
+
+impl Before {
+    /// Puts it back as well as it goes: that it does not is a second failure after the one that is told.
+    fn restore(self) {
+        let restored = match (self.changed, &self.text) {
+            (false, _) => Ok(()),
+            (true, Some(text)) => fs::write(&self.path, text),
+            (true, None) => fs::remove_file(&self.path),
+        };
+        if let (Ok(()), Some(backup)) = (restored, self.backup) {
+            let _ = fs::remove_file(backup);
+        }
+    }
 }
 
 /// A file whose new text lies beside it, complete.
@@ -89,6 +131,10 @@ impl Staged {
         let folder = path.parent().unwrap_or(Path::new("."));
         fs::create_dir_all(folder).map_err(failed)?;
         let target = followed(&path, folder)?;
+        // What is no file may never end, or never begin.
+        if fs::metadata(&target).is_ok_and(|metadata| !metadata.is_file()) {
+            return Err(FileError::NotAFile(path));
+        }
         let written = match fs::read_to_string(&target) {
             Ok(found) if found == file.text => {
                 return Ok(Self { path, written: Written::Unchanged, beside: None });
@@ -97,7 +143,6 @@ impl Staged {
             Ok(_) if force => Written::BackedUp(free_name(&target)),
             Ok(_) => return Err(FileError::Edited(path)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Written::Created,
-            Err(_) if target.is_dir() => return Err(FileError::NotAFile(path)),
             Err(error) if error.kind() == io::ErrorKind::InvalidData && force => {
                 Written::BackedUp(free_name(&target))
             }
@@ -122,20 +167,27 @@ impl Staged {
         Ok(Self { path: target, written, beside: Some(beside) })
     }
 
-    fn commit(self) -> Result<(PathBuf, Written), FileError> {
+    fn commit(self) -> Result<((PathBuf, Written), Before), FileError> {
         let Self { path, written, beside } = self;
         let failed = |source| FileError::Io { path: path.clone(), source };
+        let mut before =
+            Before { path: path.clone(), text: fs::read(&path).ok(), changed: false, backup: None };
         if let Written::BackedUp(backup) = &written {
             fs::copy(&path, backup).map_err(failed)?;
+            before.backup = Some(backup.clone());
         }
         if let Some(beside) = &beside {
-            fs::rename(&beside.0, &path).map_err(failed)?;
+            if let Err(source) = fs::rename(&beside.0, &path) {
+                before.restore();
+                return Err(FileError::Io { path, source });
+            }
+            before.changed = true;
             // That the name is on the disk too is asked for, and not all file systems can say.
             if let Some(folder) = path.parent().and_then(|folder| File::open(folder).ok()) {
                 let _ = folder.sync_all();
             }
         }
-        Ok((path, written))
+        Ok(((path, written), before))
     }
 }
 
@@ -206,6 +258,30 @@ mod tests {
         let files = [new(folder, "a", "ours"), new(folder, "b", "ours")];
         assert!(matches!(write_all(&files, true), Err(FileError::NotAFile(_))));
         assert_eq!(names(folder), ["b"]);
+    }
+
+    #[test]
+    fn where_the_second_file_does_not_get_into_place_the_first_is_as_it_was() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let folder = folder.path();
+        fs::write(folder.join("a"), "mine").expect("a file");
+        let files = [new(folder, "a", "ours 2"), new(folder, "b", "ours 2"), new(folder, "c", "ours 2")];
+        let mut staged: Vec<Staged> =
+            files.iter().map(|file| Staged::new(file, true).expect("a stage")).collect();
+        // Somebody was faster: a folder is where the file is to go.
+        fs::create_dir(folder.join("c")).expect("a folder");
+        assert!(matches!(commit_all(staged.drain(..)), Err(FileError::Io { .. })));
+        assert_eq!(fs::read_to_string(folder.join("a")).expect("a file"), "mine");
+        assert_eq!(names(folder), ["a", "c"]);
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn what_is_no_file_is_not_waited_for() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let made = std::process::Command::new("mkfifo").arg(folder.path().join("a")).status();
+        assert!(made.expect("mkfifo").success());
+        assert!(matches!(write_all(&[new(folder.path(), "a", "x")], true), Err(FileError::NotAFile(_))));
     }
 
     #[test]

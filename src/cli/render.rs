@@ -1,6 +1,7 @@
 //! `render`: the deployment as Compose files and `docker run` lines.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
@@ -19,6 +20,7 @@ use crate::plan::{Desired, ImageFacts, Images, Machine, Profile, Service, desire
 use crate::render::{Generation, Options, Rendered, Seal, Templates, compose, seal_of, unsealed};
 
 pub(super) async fn run(global: &Global, args: &RenderArgs) -> Result<Exit, Failure> {
+    without_effect(args)?;
     if args.eject {
         return eject(global, args);
     }
@@ -32,6 +34,38 @@ pub(super) async fn run(global: &Global, args: &RenderArgs) -> Result<Exit, Fail
         WhatArg::Run => line(global, args, &stack, &known),
         what => files(global, args, &stack, &known, &profiles(what)),
     }
+}
+
+/// Whoever asks for what does not happen is told: a check that checks nothing must not succeed.
+fn without_effect(args: &RenderArgs) -> Result<(), CliError> {
+    let prints = args.output.as_deref() == Some(Path::new("-"));
+    let given = |flags: &[(&'static str, bool)]| -> Vec<&'static str> {
+        flags.iter().filter(|(_, given)| *given).map(|(flag, _)| *flag).collect()
+    };
+    let (flags, what) = if args.what == WhatArg::Run {
+        let of_files = [
+            ("--check", args.check),
+            ("--output", args.output.is_some() && !prints),
+            ("--force", args.force),
+            ("--for", args.generation.is_some()),
+            ("--templates", args.templates.is_some()),
+            ("--eject", args.eject),
+            ("--allow-weaker", args.allow_weaker),
+        ];
+        (given(&of_files), "`render run`, which prints a line")
+    } else if args.service.is_some() || args.explain {
+        (
+            given(&[("a service", args.service.is_some()), ("--explain", args.explain)]),
+            "anything but `render run`",
+        )
+    } else {
+        (given(&[("--check", args.check && prints)]), "`--output -`, which prints")
+    };
+    if flags.is_empty() {
+        return Ok(());
+    }
+    let verb = if flags.len() == 1 { "does" } else { "do" };
+    Err(CliError::usage(&format!("{} {verb} nothing with {what}", flags.join(", "))))
 }
 
 fn profiles(what: WhatArg) -> Vec<Profile> {
@@ -115,14 +149,18 @@ fn pinned(
 fn line(global: &Global, args: &RenderArgs, stack: &Stack, known: &Known) -> Result<Exit, Failure> {
     let desired = known.desired(stack, Profile::Bridge)?;
     let service = args.service.map_or(Service::Orchestrator, Service::from);
+    desired.notes.iter().for_each(|note| global.reporter.note(note));
     let container =
         desired.containers.iter().find(|container| container.service == service).unwrap_or(&desired.stdio);
-    let line = run_line(container, &desired, &stack.folder);
     if let Some(file) = container.origins.env_file.as_ref().filter(|file| !file.path.exists()) {
         global.reporter.note(&format!(
-            "{} is not there, and docker run fails without it: `mcpo-deploy init` writes one",
+            "{} is not there, and docker run fails without it: the line for a shell makes an empty one, `mcpo-deploy init` a commented one",
             global.shown(&file.path)
         ));
+    }
+    let mut line = run_line(container, &desired, &stack.folder);
+    if let Some(pin) = known.pins.get(&container.service) {
+        line.pin(container, pin);
     }
     global.reporter.text(&if args.explain { line.explained() } else { line.shell() });
     global.reporter.json(&line.argv().into());
@@ -153,13 +191,16 @@ fn files(
         .chain((stack.orchestrator.source == Source::Ours).then_some(Service::Orchestrator))
         .collect();
     let mut rendered = Vec::new();
+    let mut said = BTreeSet::new();
     for &profile in profiles {
         let desired = known.desired(&stack, profile)?;
+        let new = desired.notes.iter().filter(|note| said.insert((*note).clone()));
+        new.for_each(|note| global.reporter.note(note));
         let options = Options {
             templates: &templates,
             folder: to.lands_in(global),
-            project_folder: &stack.folder,
-            generation: args.generation.into(),
+            fixed_paths: &stack.fixed_paths,
+            generation: args.generation.map_or(Generation::Current, Generation::from),
             own_images: &own_images,
             checkout: is_checkout(&stack.folder).then_some(&*stack.folder),
             pins: &known.pins,
@@ -169,7 +210,7 @@ fn files(
         file.notes.iter().for_each(|note| global.reporter.note(note));
         file.weaker
             .iter()
-            .for_each(|weaker| global.reporter.warning(&format!("weaker than described: {weaker}")));
+            .for_each(|weaker| global.reporter.warning(&format!("other than described: {weaker}")));
         rendered.push(file);
     }
     match &to {
@@ -252,6 +293,7 @@ fn templates(folder: Option<&Path>) -> Result<Templates, CliError> {
         let path = entry.map_err(failed)?.path();
         if path.extension().is_some_and(|extension| extension == "yml") {
             let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            let failed = |source| CliError::Templates { folder: path.clone(), source };
             others.push((name, std::fs::read_to_string(&path).map_err(failed)?));
         }
     }
@@ -297,29 +339,45 @@ fn report(global: &Global, written: &[(PathBuf, Written)]) {
     global.reporter.json(&json!({"files": documents}));
 }
 
+const AS_RENDERED: &str = "is as rendered";
+
+/// A file's text. What is no file may never end.
+fn read(path: &Path) -> io::Result<String> {
+    if !std::fs::metadata(path)?.is_file() {
+        return Err(io::Error::other("it is not a file"));
+    }
+    std::fs::read_to_string(path)
+}
+
 fn check(global: &Global, folder: &Path, rendered: &[Rendered]) -> Exit {
     let mut documents = Vec::new();
     for file in rendered {
         let path = folder.join(file.name);
         let shown = global.shown(&path);
-        let found = std::fs::read_to_string(&path).unwrap_or_default();
+        let (found, unreadable) = match read(&path) {
+            Ok(found) => (found, None),
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                (String::new(), Some("is not there".to_owned()))
+            }
+            Err(error) => (String::new(), Some(format!("cannot be read: {error}"))),
+        };
         // The digest differs wherever anything does.
         let [before, after] = [&found, &file.text].map(|text| unsealed(text));
         let difference = TextDiff::from_lines(&before, &after)
             .unified_diff()
             .header(&shown, "mcpo.yaml, rendered")
             .to_string();
-        let state = match (path.exists(), difference.is_empty(), seal_of(&found)) {
-            (false, ..) => "is not there",
-            (_, true, Seal::Ours) => "is as rendered",
-            (_, _, Seal::Ours) => "is not what mcpo.yaml says any more",
-            (_, _, Seal::Edited) => "was changed by hand",
-            (_, _, Seal::Foreign) => "was never rendered",
+        let state = match (difference.is_empty(), seal_of(&found)) {
+            (true, Seal::Ours) => AS_RENDERED,
+            (_, Seal::Ours) => "is not what mcpo.yaml says any more",
+            (_, Seal::Edited) => "was changed by hand",
+            (_, Seal::Foreign) => "was never rendered",
         };
+        let state = unreadable.as_deref().unwrap_or(state);
         global.reporter.text(&format!("{shown} {state}\n{difference}"));
         documents.push(json!({"path": path, "state": state, "difference": difference}));
     }
-    let drifted = documents.iter().any(|document| document["state"] != "is as rendered");
+    let drifted = documents.iter().any(|document| document["state"] != AS_RENDERED);
     global.reporter.json(&json!({"drifted": drifted, "files": documents}));
     if drifted { Exit::Failed } else { Exit::Done }
 }

@@ -37,6 +37,7 @@ impl Assembly<'_, '_> {
             project: self.one("project")?,
             folder: self.folder.clone(),
             file,
+            fixed_paths: self.fixed_paths()?,
             orchestrator,
             hardening: self.hardening()?,
             logs: self.logs()?,
@@ -46,6 +47,22 @@ impl Assembly<'_, '_> {
         self.check_ports(&stack);
         self.check_mounts(&stack);
         Ok(stack)
+    }
+
+    fn fixed_paths(&self) -> Result<BTreeSet<PathBuf>, Problem> {
+        const PATHS: [&str; 5] = [
+            "orchestrator.build.context",
+            "orchestrator.env_file",
+            "hardening.seccomp",
+            "logs.folder",
+            "app.build.context",
+        ];
+        let mut fixed = BTreeSet::new();
+        for key in PATHS {
+            let text = self.some::<String>(key)?.filter(|text| text.starts_with(['/', '~']));
+            fixed.extend(text.map(|text| absolute(&text, &self.folder, self.layers.env)));
+        }
+        Ok(fixed)
     }
 
     fn settle(&mut self, key: &'static str, value: Value) {

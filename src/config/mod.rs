@@ -32,6 +32,7 @@ pub use problem::{ConfigError, MAX_PROBLEMS, Place, Problem, Warning};
 pub use reference::reference;
 pub use resolve::{Input, Resolved, Setting, resolve, resolve_text};
 pub use schema::schema;
+pub use secrets::DECIDED;
 pub(crate) use settings::ORCHESTRATOR_IMAGE;
 pub(crate) use shape::is_variable;
 pub use stack::{

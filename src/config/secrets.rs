@@ -14,6 +14,22 @@ use super::values::Value;
 use crate::model::Secret;
 
 const KEY: &str = "orchestrator.env_file";
+const ENVIRONMENT: &str = "orchestrator.environment";
+
+/// Variables that other settings decide, and by which of them: every rendering sets them, so that no
+/// file that is not in Git changes what is rendered.
+pub const DECIDED: [(&str, &str); 10] = [
+    ("MCPO_LOG_DIR", "logs.mount"),
+    ("MCPO_LOG_MAX_AGE", "logs.max_age"),
+    ("MCPO_LOG_MAX_FILES", "logs.max_files"),
+    ("MCPO_LOG_MAX_SIZE", "logs.max_size"),
+    ("MCP_BRIDGE_ALLOW_HOST", "bridge.allowed_hosts"),
+    ("MCP_BRIDGE_ALLOW_ORIGIN", "bridge.allowed_origins"),
+    ("MCP_BRIDGE_CALL_TIMEOUT", "bridge.call_timeout"),
+    ("MCP_BRIDGE_COMMAND", "orchestrator.command"),
+    ("MCP_BRIDGE_MAX_CONNECTIONS", "bridge.max_connections"),
+    ("MCP_BRIDGE_MAX_MESSAGE", "bridge.max_message"),
+];
 
 impl Assembly<'_, '_> {
     /// The env file, where it is not refused by name, and a warning for every required variable
@@ -37,6 +53,15 @@ impl Assembly<'_, '_> {
         };
         let none = BTreeMap::new();
         let variables = file.as_ref().map_or(&none, |file| &file.variables);
+        for (name, setting) in DECIDED {
+            let message = format!("{name} is beaten by `{setting}`: set it there");
+            let named =
+                environment.contains_key(name).then(|| (ENVIRONMENT, self.layers.values.place(ENVIRONMENT)));
+            let in_file = variables.contains_key(name).then(|| (KEY, self.layers.values.place(KEY)));
+            for (key, place) in named.into_iter().chain(in_file) {
+                self.layers.warnings.push(Warning::new(key, message.clone(), place));
+            }
+        }
         let place = self.layers.values.place("orchestrator.required_keys");
         for key in missing(required_keys, variables, environment) {
             let message = match &file {

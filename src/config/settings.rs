@@ -241,7 +241,7 @@ pub(super) static SETTINGS: [Setting; 43] = [
     },
     Setting {
         key: "logs.max_size",
-        kind: Kind::Size { min: 1 << 10 },
+        kind: Kind::Size { min: 4 << 10 },
         default: Some("10m"),
         otherwise: "",
         doc: "The size at which a log file is rotated.",

@@ -19,6 +19,9 @@ pub struct Stack {
     pub folder: PathBuf,
     /// The file that was read, where there was one. Absolute.
     pub file: Option<PathBuf>,
+    /// Those of its paths that are given from the root or the home folder on; all others lie where they
+    /// do as seen from `folder`, wherever that is.
+    pub fixed_paths: BTreeSet<PathBuf>,
     /// The stdio server.
     pub orchestrator: Orchestrator,
     /// What holds for every container.

@@ -3,6 +3,7 @@
 use super::description::Draft;
 use super::service::{Service, Variable};
 use super::writer::Value;
+use crate::config::DECIDED;
 
 /// Variables of the bridge that are settings of the same meaning.
 const ONE: [(&str, &str); 6] = [
@@ -25,8 +26,7 @@ const OUR_PROGRAM: &str = "/mcp-orchestrator";
 
 /// Whether a variable is set by every deployment, from other settings.
 pub(super) fn is_ours(name: &str) -> bool {
-    ONE.iter().chain(&LISTS).any(|(known, _)| *known == name)
-        || matches!(name, "MCPO_LOG_MAX_AGE" | "MCP_BRIDGE_PUBLICATION_CHECKED" | "MCP_BRIDGE_COMMAND")
+    DECIDED.iter().any(|(known, _)| *known == name) || name == "MCP_BRIDGE_PUBLICATION_CHECKED"
 }
 
 /// Whether a variable of an application is given to every application.

@@ -104,6 +104,8 @@ fn take(reader: &mut Reader<'_>, service: &mut Service, field: &Field, path: &st
             };
         }
         "labels" => labels(reader, service, node, path),
+        // As it is anyway.
+        "stop_grace_period" if matches!(&node.data, Data::Scalar(text) if &**text == "10s") => {}
         key if key.starts_with("x-") || SILENT.contains(&key) => {}
         key => {
             let reason = REASONS.iter().find(|(name, _)| *name == key);

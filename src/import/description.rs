@@ -6,12 +6,11 @@ use super::ledger::{Ledger, clean};
 use super::paths::{is_beside, relocated};
 use super::reader::variable_path;
 use super::roles::{REST, Roles, WEBSOCKET};
-use super::secret::{in_arguments, is_known_secret, is_secret_value};
 use super::service::{Build, MountKind, Project, Service, Variable};
 use super::writer::{Entries, Value, flow};
 use super::{Origin, bridge_settings, hardening};
 use crate::config;
-use crate::model::is_secret_name;
+use crate::model::{is_known_secret, is_secret_name, is_secret_value, secret_argument};
 
 /// What is written so far.
 pub(super) struct Draft<'a> {
@@ -120,7 +119,7 @@ impl Draft<'_> {
         if command.is_empty() {
             return;
         }
-        if let Some(position) = in_arguments(command) {
+        if let Some(position) = secret_argument(command) {
             let why = format!(
                 "its argument {position} may hold a secret; pass that in a variable of the env file and set `{key}`"
             );

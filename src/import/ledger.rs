@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::secret::is_known_secret;
+use crate::model::is_known_secret;
 
 /// The most notes that are kept; of the others only the number is told.
 pub(super) const MAX_NOTES: usize = 200;

@@ -19,7 +19,6 @@ mod reader;
 mod roles;
 mod run_line;
 mod run_options;
-mod secret;
 mod service;
 mod short;
 mod words;

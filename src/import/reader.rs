@@ -232,7 +232,7 @@ impl<'l> Reader<'l> {
 pub(super) fn variable_path(path: &str, name: &str) -> String {
     let plain = name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
         && !name.starts_with(|c: char| c.is_ascii_digit());
-    if plain && !name.is_empty() && !super::secret::is_secret_value(name) {
+    if plain && !name.is_empty() && !crate::model::is_secret_value(name) {
         format!("{path}.{name}")
     } else {
         path.to_owned()

@@ -173,7 +173,7 @@ impl Line<'_, '_, '_> {
 /// The name of an option that nobody knows, unless it could be something else.
 fn shown(name: &str) -> String {
     let plain = name.len() <= 40 && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
-    if plain && !super::secret::is_secret_value(name) { name.to_owned() } else { "…".to_owned() }
+    if plain && !crate::model::is_secret_value(name) { name.to_owned() } else { "…".to_owned() }
 }
 
 /// `example.org/team/server:1` is called `server`.

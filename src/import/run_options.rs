@@ -4,6 +4,7 @@ use super::compose_service::security_option;
 use super::reader::{Reader, variable_path};
 use super::service::{Mount, Service};
 use super::short::{long_mount, mount, ports, tmpfs};
+use super::words::host_path;
 
 /// Options without a value (docker/cli `run`, and those that Podman adds).
 pub(super) const FLAGS: [&str; 20] = [
@@ -190,10 +191,14 @@ pub(super) fn value(reader: &mut Reader<'_>, service: &mut Service, name: &str, 
     if !read {
         return reader.ledger.note(line, at, UNKNOWN);
     }
-    if let Some(text) = reader.replaced(raw, line, &at) {
+    let path = HOST_PATHS.contains(&name).then(|| host_path(raw));
+    if let Some(text) = reader.replaced(path.as_deref().unwrap_or(raw), line, &at) {
         replaced(reader, service, name, text, line);
     }
 }
+
+/// Options whose values begin with, or name, a path of the host's.
+const HOST_PATHS: [&str; 4] = ["env-file", "mount", "security-opt", "volume"];
 
 fn replaced(reader: &mut Reader<'_>, service: &mut Service, name: &str, text: String, line: usize) {
     let at = path(service, name);

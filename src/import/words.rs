@@ -65,6 +65,15 @@ const HERE: [&str; 6] = ["$(pwd)", "${PWD}", "`pwd`", "%cd%", "${pwd}", "$(PWD)"
 /// What stands for the home folder.
 const HOME: [&str; 2] = ["${HOME}", "$HOME"];
 
+/// In one spelling: where a path of the host's stands it is known what they mean, elsewhere not.
+const PWD_VARIABLE: &str = "${PWD}";
+const HOME_VARIABLE: &str = "${HOME}";
+
+/// A path of the host's, from the current or the home folder on.
+pub(super) fn host_path(text: &str) -> String {
+    text.replace(PWD_VARIABLE, ".").replace(HOME_VARIABLE, "~")
+}
+
 impl Cutter<'_> {
     /// Takes what comes next; whether there was something.
     fn step(&mut self) -> Result<bool, Unclosed> {
@@ -146,21 +155,21 @@ impl Cutter<'_> {
     fn variable(&mut self) -> bool {
         let ends = |rest: &str| !rest.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_');
         if let Some(rest) = HERE.iter().find_map(|name| self.rest.strip_prefix(name)) {
-            self.replace('.', rest.len())
+            self.replace(PWD_VARIABLE, rest.len())
         } else if let Some(rest) = self.rest.strip_prefix("$PWD").filter(|rest| ends(rest)) {
-            self.replace('.', rest.len())
+            self.replace(PWD_VARIABLE, rest.len())
         } else if let Some(rest) =
             HOME.iter().find_map(|name| self.rest.strip_prefix(name)).filter(|rest| ends(rest))
         {
-            self.replace('~', rest.len())
+            self.replace(HOME_VARIABLE, rest.len())
         } else {
             false
         }
     }
 
-    fn replace(&mut self, with: char, left: usize) -> bool {
+    fn replace(&mut self, with: &str, left: usize) -> bool {
         self.rest = &self.rest[self.rest.len() - left..];
-        self.push(with);
+        self.start().push_str(with);
         true
     }
 
@@ -227,7 +236,12 @@ mod tests {
     fn words_are_what_a_shell_makes_of_them() {
         assert_eq!(texts("a 'b c' \"d\\\"e\" f\\ g"), [["a", "b c", "d\"e", "f g"]]);
         assert_eq!(texts("a \\\n  b # no\nc | d"), [vec!["a", "b"], vec!["c"], vec!["d"]]);
-        assert_eq!(texts("x \"$(pwd)/l\" $PWD/m ${PWD}/n $HOME/o"), [["x", "./l", "./m", "./n", "~/o"]]);
+        assert_eq!(
+            texts("x \"$(pwd)/l\" $PWD/m ${PWD}/n $HOME/o"),
+            [["x", "${PWD}/l", "${PWD}/m", "${PWD}/n", "${HOME}/o"]]
+        );
+        assert_eq!(host_path("${PWD}/l:/x"), "./l:/x");
+        assert_eq!(host_path("type=bind,source=${HOME}/l"), "type=bind,source=~/l");
         assert_eq!(texts("-e A=$A '$B' \"\\$C\" $PWDX"), [["-e", "A=$A", "$$B", "$$C", "$PWDX"]]);
         assert_eq!(texts("a <b> > c"), [vec!["a", "<b>"], vec!["c"]]);
         assert_eq!(texts("a b 2>&1"), [vec!["a", "b"], vec!["1"]]);

@@ -41,3 +41,9 @@ pub const COMPOSE_WORKING_DIR: &str = "com.docker.compose.project.working_dir";
 pub const COMPOSE_NETWORK: &str = "com.docker.compose.network";
 /// Compose: the volume's name within the project. On volumes only.
 pub const COMPOSE_VOLUME: &str = "com.docker.compose.volume";
+
+/// Whether a label is ours or Compose's to set.
+#[must_use]
+pub fn is_reserved(name: &str) -> bool {
+    name.starts_with("io.mcpo-deploy.") || name.starts_with("com.docker.compose.")
+}

@@ -5,12 +5,14 @@
 mod image;
 pub mod label;
 mod name;
+mod secrecy;
 mod secret;
 mod size;
 mod user;
 
 pub use image::{ImageRef, InvalidImageRef};
 pub use name::{InvalidProject, ProjectName};
-pub use secret::{Secret, is_secret_name};
+pub use secrecy::{is_known_secret, is_secret_name, is_secret_value, secret_argument};
+pub use secret::Secret;
 pub use size::{Bytes, Cpus, InvalidSize};
 pub use user::{InvalidUser, User};

@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::observed::ImageFacts;
 use super::redactor::Redactor;
 use crate::config::is_variable;
-use crate::model::{Bytes, Cpus, ImageRef, Secret, User, is_secret_name};
+use crate::model::{Bytes, Cpus, ImageRef, Secret, User, is_known_secret, is_secret_name};
 
 /// A service of a deployment. Its name is the host name on the private network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -179,11 +179,12 @@ impl Container {
         self.origins.settings.contains(super::spawn::COMMAND)
     }
 
-    /// Whether a variable holds a secret, as far as names tell; settings of ours hold none. Where its
-    /// value would stand in a rendered text, it is asked for instead.
+    /// Whether a variable holds a secret, as far as its name and its value tell; settings of ours hold
+    /// none. Where its value would stand in a rendered text, it is asked for instead.
     #[must_use]
     pub fn asks_for(&self, variable: &str) -> bool {
-        !self.origins.settings.contains(variable) && is_secret_name(variable)
+        let value = self.environment.get(variable).map(Secret::expose).unwrap_or_default();
+        !self.origins.settings.contains(variable) && (is_secret_name(variable) || is_known_secret(value))
     }
 
     /// What it said, without the values that were given to it: servers print their keys when they

@@ -1,6 +1,6 @@
 //! Each container as a description wants it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::container::{
@@ -71,16 +71,16 @@ impl<'a> Context<'a> {
             ("MCP_BRIDGE_PUBLICATION_CHECKED", "true".to_owned()),
         ];
         let mut origins = self.server_origins();
-        for (key, value) in settings.into_iter().filter(|(_, value)| !value.is_empty()) {
-            environment.insert(key.to_owned(), Secret::new(value));
-            origins.settings.insert(key.to_owned());
-        }
-        if !self.stack.orchestrator.command.is_empty() {
+        let command = (!self.stack.orchestrator.command.is_empty()).then(|| {
             let mut argv = self.images.orchestrator.map(|image| image.entrypoint.clone()).unwrap_or_default();
             argv.extend(self.stack.orchestrator.command.iter().cloned());
-            let json = serde_json::Value::from(argv).to_string();
-            environment.insert("MCP_BRIDGE_COMMAND".to_owned(), Secret::new(json));
-            origins.settings.insert("MCP_BRIDGE_COMMAND".to_owned());
+            ("MCP_BRIDGE_COMMAND", serde_json::Value::from(argv).to_string())
+        });
+        for (key, value) in settings.into_iter().filter(|(_, value)| !value.is_empty()).chain(command) {
+            environment.insert(key.to_owned(), Secret::new(value));
+            origins.from_file.remove(key);
+            origins.passed.remove(key);
+            origins.settings.insert(key.to_owned());
         }
         let port = |host, container| Port { address: bridge.address, host, container };
         Container {
@@ -217,28 +217,26 @@ impl<'a> Context<'a> {
     fn server_origins(&self) -> Origins {
         let orchestrator = &self.stack.orchestrator;
         let file = orchestrator.env_file.as_ref();
+        let settings: BTreeSet<String> = self.server_settings().into_keys().collect();
         let in_file = file.iter().flat_map(|file| file.variables.keys());
-        let set_by_user = |key: &String| {
-            orchestrator.environment.contains_key(key)
-                || file.is_some_and(|file| file.variables.contains_key(key))
-        };
+        let of_file =
+            in_file.filter(|key| !orchestrator.environment.contains_key(*key) && !settings.contains(*key));
         Origins {
             env_file: file.map(|file| EnvFileRef { path: file.path.clone(), required: file.required }),
-            from_file: in_file.filter(|key| !orchestrator.environment.contains_key(*key)).cloned().collect(),
-            passed: orchestrator.passed.clone(),
-            settings: self.server_settings().into_keys().filter(|key| !set_by_user(key)).collect(),
+            from_file: of_file.cloned().collect(),
+            passed: orchestrator.passed.difference(&settings).cloned().collect(),
+            settings,
             ..self.origins()
         }
     }
 
-    /// The stdio server's variables: the env file's, beaten by those that were set by name.
+    /// The stdio server's variables: the env file's, beaten by those that were set by name, and these
+    /// by what other settings decide.
     fn server_environment(&self) -> BTreeMap<String, Secret> {
         let orchestrator = &self.stack.orchestrator;
-        let mut environment = self.server_settings();
         let file = orchestrator.env_file.iter().flat_map(|file| &file.variables);
-        environment
-            .extend(file.chain(&orchestrator.environment).map(|(key, value)| (key.clone(), value.clone())));
-        environment
+        let named = file.chain(&orchestrator.environment);
+        named.map(|(key, value)| (key.clone(), value.clone())).chain(self.server_settings()).collect()
     }
 
     /// What the stdio server is told by us.

@@ -10,7 +10,7 @@ use super::op::{Network, Op, Plan, Volume};
 use super::problem::{PlanError, PlanProblem};
 use super::spawn;
 use crate::config::{self, LogPlace, Seccomp, Stack};
-use crate::model::ProjectName;
+use crate::model::{ProjectName, secret_argument};
 
 /// Which part of a deployment a verb is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -142,6 +142,7 @@ pub fn desired(
         containers.push(context.app(app));
     }
     let stdio = context.stdio();
+    notes.extend(containers.iter().chain([&stdio]).filter_map(told_secret));
     let builds = builds(stack, profile);
     if profile == Profile::BuildOnly {
         let project = stack.project.clone();
@@ -158,6 +159,15 @@ pub fn desired(
     }
     let network = context.network();
     Ok(Desired { project: stack.project.clone(), network, volumes, containers, stdio, builds, notes })
+}
+
+/// What is to be said of a command with a secret in it.
+fn told_secret(container: &Container) -> Option<String> {
+    let word = secret_argument(&container.command)?;
+    let name = container.service.name();
+    Some(format!(
+        "word {word} of {name}'s command may be a secret: everybody who may ask the engine sees it, and rendered files have it; variables of the env file are for secrets"
+    ))
 }
 
 fn builds(stack: &Stack, profile: Profile) -> BTreeMap<Service, BuildContext> {

@@ -2,11 +2,10 @@
 
 use std::path::{Component, Path};
 
-/// `path` as it is written into a file in `folder`: relative where both lie in `project`, or where
-/// `path` does and the file was sent elsewhere; absolute where `path` is not the project's.
+/// `path` as it is written into a file in `folder`: as seen from there, or as it is where it is `fixed`.
 #[must_use]
-pub fn from_folder(path: &Path, folder: &Path, project: &Path) -> String {
-    if !path.starts_with(project) {
+pub fn from_folder(path: &Path, folder: &Path, fixed: bool) -> String {
+    if fixed {
         return path.display().to_string();
     }
     let (mut there, mut here) = (path.components().peekable(), folder.components().peekable());
@@ -28,7 +27,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_path_of_the_project_s_is_relative_and_any_other_is_not() {
+    fn a_path_is_relative_unless_it_is_fixed() {
         for (path, folder, written) in [
             ("/p/.env", "/p", "./.env"),
             ("/p/.env", "/p/compose", "../.env"),
@@ -37,9 +36,12 @@ mod tests {
             ("/p", "/p", "."),
             ("/p", "/p/compose", ".."),
             ("/p/logs", "/elsewhere", "../p/logs"),
-            ("/etc/profile.json", "/p/compose", "/etc/profile.json"),
+            ("/.env", "/p/compose", "../../.env"),
+            ("/srv/logs", "/srv/p/compose", "../../logs"),
         ] {
-            assert_eq!(from_folder(Path::new(path), Path::new(folder), Path::new("/p")), written);
+            assert_eq!(from_folder(Path::new(path), Path::new(folder), false), written);
         }
+        let fixed = from_folder(Path::new("/etc/profile.json"), Path::new("/p"), true);
+        assert_eq!(fixed, "/etc/profile.json");
     }
 }

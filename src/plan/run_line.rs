@@ -12,6 +12,8 @@ use crate::model::label;
 pub struct RunLine {
     /// The networks and volumes that have to be there first.
     pub before: Vec<Needed>,
+    /// The env file that need not be there for anybody but `docker run`.
+    pub env_file: Option<String>,
     /// The line's words, with what each group of them is for.
     pub parts: Vec<Part>,
 }
@@ -43,13 +45,26 @@ impl RunLine {
         self.parts.iter().flat_map(|part| part.words.iter().cloned()).collect()
     }
 
+    /// Names the image of `container` by a reference that can only ever mean one.
+    pub fn pin(&mut self, container: &Container, reference: &str) {
+        let named = |part: &&mut Part| part.words == [container.image.as_str()];
+        if let Some(part) = self.parts.iter_mut().rev().find(named) {
+            part.words = vec![reference.to_owned()];
+        }
+    }
+
     /// A line that can be pasted into a POSIX shell, what has to be there first above it.
     #[must_use]
     pub fn shell(&self) -> String {
         let before = self.before.iter().map(|Needed { kind, name, create }| {
             format!("docker {kind} inspect {name} >/dev/null 2>&1 ||\n  {}\n", line(create))
         });
+        let env_file = self.env_file.iter().map(|path| {
+            let path = shell_word(path);
+            format!("[ -e {path} ] || (umask 077 && : > {path})\n")
+        });
         let parts: Vec<String> = self.parts.iter().map(|part| line(&part.words)).collect();
+        let before = env_file.chain(before);
         before.chain([parts.join(" \\\n  "), "\n".to_owned()]).collect()
     }
 
@@ -73,7 +88,12 @@ const WIDEST: usize = 60;
 /// `container` as a line for somebody in `folder`.
 #[must_use]
 pub fn run_line(container: &Container, desired: &Desired, folder: &Path) -> RunLine {
-    RunLine { before: before(container, desired), parts: parts(container, folder) }
+    let optional = container.origins.env_file.as_ref().filter(|file| !file.required);
+    RunLine {
+        before: before(container, desired),
+        env_file: optional.map(|file| from_folder(&file.path, folder, !file.path.starts_with(folder))),
+        parts: parts(container, folder),
+    }
 }
 
 /// The words that make the engine run `container`.
@@ -123,7 +143,7 @@ impl Parts {
 fn variables(container: &Container, folder: &Path, parts: &mut Parts) {
     let origins = &container.origins;
     if let Some(file) = &origins.env_file {
-        let path = from_folder(&file.path, folder, folder);
+        let path = from_folder(&file.path, folder, !file.path.starts_with(folder));
         parts.add(&["--env-file", &path], "its keys, which stay out of this line and of the shell's history");
     }
     for key in container.set_by_name() {

@@ -1,13 +1,13 @@
 //! A deployment as a Compose file, by the Compose specification.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::read_back::{Weaker, read_back};
 use super::seal::seal;
 use super::templates::{RenderError, Templates};
 use super::view::{File, ServiceView};
-use crate::plan::{Desired, Profile, Service};
+use crate::plan::{Desired, Profile, Service, from_folder};
 
 /// Which Compose is to read the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,8 +27,8 @@ pub struct Options<'a> {
     pub templates: &'a Templates,
     /// The folder that the file will lie in. Absolute.
     pub folder: &'a Path,
-    /// The project's folder, whose paths are written relative to the file's. Absolute.
-    pub project_folder: &'a Path,
+    /// The paths that are written as they are; all others as seen from the file's folder. Absolute.
+    pub fixed_paths: &'a BTreeSet<PathBuf>,
     /// Which Compose is to read it.
     pub generation: Generation,
     /// The services whose images `mcpo-deploy build` makes from programs of ours.
@@ -72,6 +72,13 @@ const fn template_name(profile: Profile) -> &'static str {
     }
 }
 
+impl Options<'_> {
+    /// A path as it stands in the file.
+    pub(super) fn written(&self, path: &Path) -> String {
+        from_folder(path, self.folder, self.fixed_paths.contains(path))
+    }
+}
+
 /// Renders a profile. `desired` is what the profile would run; for the images alone, what the bridge
 /// would.
 pub fn compose(desired: &Desired, profile: Profile, options: &Options<'_>) -> Result<Rendered, RenderError> {
@@ -100,7 +107,13 @@ fn fill(file: &File, profile: Profile, options: &Options<'_>) -> Result<Rendered
     let template = template_name(profile);
     let text = options.templates.render(template, file)?;
     let text = format!("{}\n", text.trim_end());
-    let weaker = read_back(&text, file).map_err(|reason| RenderError::Unreadable { template, reason })?;
+    let ours = Templates::embedded();
+    let weaker = if *options.templates == ours {
+        Vec::new()
+    } else {
+        let asked = ours.render(template, file)?;
+        read_back(&text, &asked).map_err(|reason| RenderError::Unreadable { template, reason })?
+    };
     if !weaker.is_empty() && !options.allow_weaker {
         return Err(RenderError::Weaker(weaker.iter().map(ToString::to_string).collect()));
     }

@@ -27,17 +27,23 @@ pub fn seal(text: &str) -> String {
 /// A file's text without its digest, where it has one.
 #[must_use]
 pub fn unsealed(text: &str) -> String {
+    let text = &in_lines(text);
     find(text).map_or_else(|| text.to_owned(), |(rest, _)| rest)
 }
 
 /// Whether a file's text is still what was rendered.
 #[must_use]
 pub fn seal_of(text: &str) -> Seal {
-    match find(text) {
+    match find(&in_lines(text)) {
         None => Seal::Foreign,
         Some((rest, found)) if found == digest(&rest) => Seal::Ours,
         Some(_) => Seal::Edited,
     }
+}
+
+/// With the line ends that it was rendered with: Git may have changed them.
+fn in_lines(text: &str) -> String {
+    text.replace("\r\n", "\n")
 }
 
 /// The text around the digest in the head, and the digest.

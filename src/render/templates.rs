@@ -27,8 +27,8 @@ pub enum RenderError {
         /// Why.
         reason: String,
     },
-    /// A template's file says something weaker than what was asked for.
-    #[error("the rendered file would be weaker than the description:\n  {}", .0.join("\n  "))]
+    /// A template's file says other than what was asked for.
+    #[error("the rendered file would say other than the description:\n  {}", .0.join("\n  "))]
     Weaker(Vec<String>),
 }
 

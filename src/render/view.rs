@@ -9,7 +9,7 @@ use serde_json::{Number, Value};
 use super::compose::{Generation, Options};
 use super::yaml;
 use crate::model::{Cpus, User, label};
-use crate::plan::{Container, Desired, MountSource, Port, Profile, Restart, Service, from_folder};
+use crate::plan::{Container, Desired, MountSource, Port, Profile, Restart, Service};
 
 /// A whole file.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -151,7 +151,7 @@ fn service(container: &Container, desired: &Desired, profile: Profile, options: 
     let named = options.generation != Generation::V1_29;
     let name = container.service.name();
     let build_only = profile == Profile::BuildOnly || container.service == Service::Orchestrator;
-    let path = |path: &Path| from_folder(path, options.folder, options.project_folder);
+    let path = |path: &Path| options.written(path);
     let pin = options.pins.get(&container.service);
     let image = pin.cloned().unwrap_or_else(|| container.image.to_string());
     let build = build(container, desired, options).filter(|_| pin.is_none());
@@ -207,7 +207,7 @@ fn service(container: &Container, desired: &Desired, profile: Profile, options: 
 }
 
 fn build(container: &Container, desired: &Desired, options: &Options<'_>) -> Option<BuildView> {
-    let path = |path: &Path| from_folder(path, options.folder, options.project_folder);
+    let path = |path: &Path| options.written(path);
     if let Some(build) = desired.builds.get(&container.service) {
         let (context, dockerfile) = (path(&build.context), build.dockerfile.clone());
         return Some(BuildView { context, dockerfile, args: Vec::new() });

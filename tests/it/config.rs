@@ -416,6 +416,20 @@ fn a_variable_without_a_value_comes_from_the_environment_and_a_dollar_is_warned_
 }
 
 #[test]
+fn a_variable_that_another_setting_decides_is_warned_of_where_it_stands() {
+    let folder = yaml("orchestrator:\n  environment: {MCPO_LOG_DIR: /tmp}\n");
+    let folder = folder.with(".env", "MCP_BRIDGE_ALLOW_HOST=evil.example\n");
+    let resolved = folder.resolve_with(&[], &[("orchestrator.required_keys", "[]")]).expect("good");
+    let of_file =
+        "orchestrator.env_file: MCP_BRIDGE_ALLOW_HOST is beaten by `bridge.allowed_hosts`: set it there";
+    let by_name = "orchestrator.environment: MCPO_LOG_DIR is beaten by `logs.mount`: set it there";
+    let warnings = warnings(&resolved);
+    for wanted in [of_file, by_name] {
+        assert!(warnings.iter().any(|warning| warning.starts_with(wanted)), "{warnings:?}");
+    }
+}
+
+#[test]
 fn a_file_that_is_no_yaml_or_too_large_or_not_there_is_one_problem() {
     assert_eq!(yaml("a: [1\n").problems().len(), 1);
     let long = format!("# {}\n", "x".repeat(1 << 20));

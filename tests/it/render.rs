@@ -62,7 +62,7 @@ fn rendered(stack: &Stack, profile: Profile, with: &With) -> Result<Rendered, Re
     let options = Options {
         templates: &with.templates,
         folder: Path::new(with.folder),
-        project_folder: &stack.folder,
+        fixed_paths: &stack.fixed_paths,
         generation: with.generation,
         own_images: &with.own,
         checkout: with.checkout.map(Path::new),

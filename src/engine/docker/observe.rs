@@ -294,13 +294,11 @@ fn confinement(host: HostConfig) -> Live {
     }
 }
 
-/// `KEY=value`, as engines keep variables.
+/// `KEY=value`, as engines keep variables. A name alone, which Compose leaves of a variable that is not
+/// set where it runs, is no variable to any program.
 fn variables(listed: Option<Vec<String>>) -> BTreeMap<String, Secret> {
-    let pair = |line: String| match line.split_once('=') {
-        Some((name, value)) => (name.to_owned(), Secret::new(value)),
-        None => (line, Secret::default()),
-    };
-    listed.unwrap_or_default().into_iter().map(pair).collect()
+    let pair = |line: String| line.split_once('=').map(|(name, value)| (name.to_owned(), Secret::new(value)));
+    listed.unwrap_or_default().into_iter().filter_map(pair).collect()
 }
 
 /// A namespace that is not the container's own: the host's, another container's, or that of a pod.

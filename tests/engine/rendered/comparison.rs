@@ -226,6 +226,9 @@ fn flatten(
                 items.iter_mut().for_each(writable_bind);
             }
             if path == "Config.Env" {
+                // What Compose and `docker run` leave of a variable that is not set where they run: a
+                // name alone, which is no variable to any program.
+                items.retain(|item| item.as_str().is_none_or(|item| item.contains('=')));
                 keep_the_last(items);
             }
             // What has no order is in one.

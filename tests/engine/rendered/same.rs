@@ -94,7 +94,7 @@ pub(super) fn everything_changed(rig: &mut Rig) {
     let image = rig.named("mcp-bridge:latest");
     rig.set("MCPO_BRIDGE_IMAGE", &image);
     rig.owns_image(&image);
-    rig.write("keys.env", "OPENAI_API_KEY=sk-1\nFROM_FILE=in the file\nBEATEN=file\n");
+    rig.write("keys.env", "OPENAI_API_KEY=sk-1\nFROM_FILE=in the file\nBEATEN=file\nMCP_BRIDGE_MAX_CONNECTIONS=60000\nMCP_BRIDGE_ALLOW_HOST=evil.example\nMCPO_LOG_MAX_FILES=99\n");
     let logs = fs::canonicalize(rig.folder()).expect("a folder").join("kept logs");
     fs::create_dir(&logs).expect("a folder");
     std::os::unix::fs::chown(&logs, Some(1234), Some(1235)).expect("a chown");
@@ -103,7 +103,7 @@ pub(super) fn everything_changed(rig: &mut Rig) {
         r#"
 orchestrator:
   env_file: keys.env
-  environment: {BEATEN: by name, API_TOKEN: t0ken, PASSED: }
+  environment: {BEATEN: by name, API_TOKEN: t0ken, PASSED: , NOT_HERE: }
 hardening:
   tmpfs: {/tmp: "size=32m,mode=1777", "/var/tmp": "size=1m"}
   user: 1234:1235

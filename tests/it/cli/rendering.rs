@@ -112,7 +112,7 @@ async fn ejected_templates_work_as_they_are_and_are_not_written_over() {
     let accepted = place.run_on("", &["render", "bridge", "--templates", "mine", "--allow-weaker"]).await;
     assert_eq!(accepted.code, 0);
     assert!(
-        accepted.stderr.contains("weaker than described: mcp-bridge: cap_drop is nothing"),
+        accepted.stderr.contains("other than described: mcp-bridge: cap_drop is not set"),
         "{accepted:?}"
     );
     insta::assert_snapshot!("ejected_again", place.fail_on("", &["render", "--eject", "-o", "mine"]).await);
@@ -171,6 +171,22 @@ async fn in_a_checkout_that_describes_no_application_the_example_stands_in_for_r
 }
 
 /// The repository's own files are what is rendered there, whatever its folder is called.
+#[tokio::test]
+async fn what_would_have_no_effect_is_refused_by_name() {
+    let place = Place::new();
+    let mut told = String::new();
+    for args in [
+        &["render", "run", "--check", "--for", "1.29", "-o", "out"][..],
+        &["render", "bridge", "orchestrator", "--explain"],
+        &["render", "bridge", "--check", "-o", "-"],
+    ] {
+        let ran = place.run_on("", args).await;
+        assert_eq!((ran.code, ran.stdout.as_str()), (64, ""), "{ran:?}");
+        told.push_str(&ran.stderr);
+    }
+    insta::assert_snapshot!("without_effect", told);
+}
+
 #[test]
 fn the_files_of_this_repository_have_not_drifted() {
     let checked = std::process::Command::new(env!("CARGO_BIN_EXE_mcpo-deploy"))

@@ -80,3 +80,17 @@ fn several_lines_are_several_services() {
     );
     assert!(imported.not_taken_over.iter().any(|note| note.what == "docker run (3)" && note.line == 6));
 }
+
+#[test]
+fn the_home_and_the_current_folder_are_known_in_paths_of_the_host_s_and_nowhere_else() {
+    let line = "docker run -i -v $HOME/l:/app/logs --env-file $PWD/keys.env -e \"CFG=$HOME/x\" -e S=$PWD/k acme/mcp:1 --dir $HOME";
+    let imported = read(line).expect("a line");
+    assert!(imported.text.contains("folder: \"~/l\"\n"), "{}", imported.text);
+    assert!(imported.text.contains("env_file: ./keys.env\n"), "{}", imported.text);
+    for lost in ["CFG", "S:", "command"] {
+        assert!(!imported.text.contains(lost), "{lost}: {}", imported.text);
+    }
+    let notes: Vec<String> =
+        imported.not_taken_over.iter().map(|note| format!("{}: {}", note.what, note.why)).collect();
+    insta::assert_snapshot!(notes.join("\n"));
+}

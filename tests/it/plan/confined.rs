@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use mcpo_deploy::config::Stack;
+use mcpo_deploy::config::{DECIDED, Stack};
 use mcpo_deploy::model::{Cpus, Secret, User, label};
 use mcpo_deploy::plan::{
     Container, Images, MountSource, Profile, Redactor, Restart, Service, config_hash, desired, deviations,
@@ -235,14 +235,6 @@ fn a_value_is_hidden_whatever_its_name_and_without_the_quotes_that_an_env_file_k
     }
 }
 
-#[test]
-fn a_setting_of_ours_that_the_user_sets_is_the_user_s_value() {
-    let mut stack = stack(&[]);
-    stack.orchestrator.environment.insert("MCPO_LOG_DIR".to_owned(), Secret::new("/some/where"));
-    let stdio = desired_on(&stack, Profile::Bridge, &observed(&stack)).expect("a desired state").stdio;
-    assert_eq!(stdio.redacted("/some/where"), "[secret]");
-}
-
 /// The application of a description with these settings besides, which starts containers itself.
 fn spawning(settings: &[(&str, &str)]) -> Container {
     let settings: Vec<_> = FULL.iter().chain(&[("app.spawns", "true")]).chain(settings).copied().collect();
@@ -300,5 +292,47 @@ fn what_an_application_needs_to_start_containers_and_what_its_line_leaves_out_is
     file.variables =
         ["MODEL", "OPENAI_API_KEY", "REGION"].map(|key| (key.to_owned(), Secret::new("x"))).into();
     let desired = desired_on(&stack, Profile::FullStack, &observed(&stack)).expect("a desired state");
+    insta::assert_snapshot!(desired.notes.join("\n"));
+}
+
+#[test]
+fn what_settings_decide_is_the_same_whatever_variables_of_that_name_say() {
+    let plain =
+        stack(&[("orchestrator.command", "[serve]"), ("bridge.allowed_origins", "[https://a.example]")]);
+    let variables = DECIDED.map(|(name, _)| (name.to_owned(), Secret::new("contrary")));
+    let mut by_name = plain.clone();
+    by_name.orchestrator.environment = variables.clone().into();
+    let mut contrary = plain.clone();
+    contrary.orchestrator.env_file.as_mut().expect("an env file").variables = variables.into();
+    for (plain, by_name) in containers(&plain).into_iter().zip(containers(&by_name)) {
+        for (name, _) in DECIDED.iter().filter(|(name, _)| plain.origins.settings.contains(*name)) {
+            assert_eq!(plain.environment[*name], by_name.environment[*name], "{name}");
+        }
+    }
+    for (plain, contrary) in containers(&plain).into_iter().zip(containers(&contrary)) {
+        for (name, _) in DECIDED.iter().filter(|(name, _)| plain.origins.settings.contains(*name)) {
+            assert_eq!(plain.environment[*name], contrary.environment[*name], "{name}");
+            assert!(contrary.origins.settings.contains(*name), "{name}");
+            assert!(!contrary.origins.from_file.contains(*name), "it is written besides the file: {name}");
+        }
+    }
+}
+
+#[test]
+fn a_secret_is_known_by_its_value_too_and_one_in_a_command_is_told() {
+    let settings = [
+        (
+            "orchestrator.environment",
+            "{DATABASE: \"postgres://u:hunter2@db/x\", MODE: \"sk-proj-abcdef\", LEVEL: info}",
+        ),
+        ("orchestrator.command", "[serve, \"--token=ghp_abcdefgh\"]"),
+    ];
+    let stack = stack(&settings);
+    let desired = desired_on(&stack, Profile::Bridge, &observed(&stack)).expect("a desired state");
+    for container in desired.containers.iter().chain([&desired.stdio]) {
+        let asked: Vec<&str> =
+            ["DATABASE", "MODE", "LEVEL"].into_iter().filter(|name| container.asks_for(name)).collect();
+        assert_eq!(asked, ["DATABASE", "MODE"]);
+    }
     insta::assert_snapshot!(desired.notes.join("\n"));
 }

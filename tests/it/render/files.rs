@@ -134,10 +134,21 @@ fn paths_are_relative_to_the_folder_that_the_file_lands_in() {
 }
 
 #[test]
+fn a_path_that_is_given_relative_stays_so_above_the_description_too_and_an_absolute_one_stays_absolute() {
+    let settings = [("logs.folder", "../records"), ("orchestrator.env_file", "none")];
+    let file = text(&stack(&settings), Profile::Bridge, &With::default());
+    assert!(file.contains("source: ../../records\n"), "{file}");
+    let settings = [("logs.folder", "/srv/records"), ("orchestrator.env_file", "none")];
+    let file = text(&stack(&settings), Profile::Bridge, &With::default());
+    assert!(file.contains("source: /srv/records\n"), "{file}");
+}
+
+#[test]
 fn the_same_description_gives_the_same_bytes_and_a_seal_that_holds() {
     let once = text(&stack(&EVERYTHING), Profile::FullStack, &With::default());
     assert_eq!(once, text(&stack(&EVERYTHING), Profile::FullStack, &With::default()));
     assert_eq!(seal_of(&once), Seal::Ours);
+    assert_eq!(seal_of(&once.replace('\n', "\r\n")), Seal::Ours, "as Git checks it out elsewhere");
     assert_eq!(seal_of(&once.replace("pids_limit: 64", "pids_limit: 65")), Seal::Edited);
 }
 
