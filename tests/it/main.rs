@@ -11,6 +11,8 @@ mod config;
 #[cfg(feature = "bridge")]
 #[path = "../conformance/judgement/mod.rs"]
 mod conformance;
+#[cfg(feature = "bridge")]
+mod everything;
 #[cfg(feature = "cli")]
 mod import;
 #[cfg(feature = "orchestrator")]

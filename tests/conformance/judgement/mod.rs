@@ -26,6 +26,9 @@ pub(crate) fn differences(
             (None, _) => Some(format!("{name}: is not in the expectations")),
             (Some(_), None) => Some(format!("{name}: was not run")),
             (Some(None), Some(Outcome::Passed)) | (Some(Some(_)), Some(Outcome::NotPassed(_))) => None,
+            (Some(None), Some(Outcome::NotPassed(why))) if why.is_empty() => {
+                Some(format!("{name}: does not pass: nothing was checked"))
+            }
             (Some(None), Some(Outcome::NotPassed(why))) => {
                 Some(format!("{name}: does not pass: {}", why.join("; ")))
             }
@@ -69,6 +72,8 @@ mod tests {
                 "2025-11-25, legacy: tasks: passes, and is not expected to: there are none",
             ]
         );
+        let told = differences_of(&[("ping", Outcome::NotPassed(Vec::new())), ("tasks", failed())]);
+        assert_eq!(told, ["2025-11-25, legacy: ping: does not pass: nothing was checked"]);
         let told = differences_of(&[("ping", Outcome::Passed)]);
         assert_eq!(told, ["2025-11-25, legacy: tasks: was not run"]);
     }
