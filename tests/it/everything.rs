@@ -19,7 +19,8 @@ impl Server {
         assert!(fixture.is_file(), "build it first: cargo build --example everything-fixture");
         // What would be waited for in vain ends after twenty seconds.
         let mut command = Command::new("timeout");
-        command.arg("20").arg(fixture).args(words).stdin(Stdio::piped()).stdout(Stdio::piped());
+        command.arg("20").arg(fixture).args(words);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
         let mut process = command.spawn().expect("timeout, of the coreutils");
         let stdin = process.stdin.take().expect("a pipe");
         let stdout = BufReader::new(process.stdout.take().expect("a pipe")).lines();
@@ -53,7 +54,7 @@ impl Server {
     /// Closes its input, and returns what it still says and how it ends.
     fn leave(mut self) -> (Vec<String>, Option<i32>) {
         drop(self.stdin);
-        let rest = self.stdout.by_ref().map(|line| line.expect("text")).collect();
+        let rest = self.stdout.by_ref().map(|line| line.unwrap_or_else(|_| "no text".to_owned())).collect();
         (rest, self.process.wait().expect("a status").code())
     }
 }
@@ -101,6 +102,26 @@ fn a_modern_server_asks_by_its_result_and_carries_what_it_knows_in_the_state() {
     }
     let result = server.hear()["result"].take();
     assert_eq!((&result["resultType"], &result["content"][0]["text"]), (&json!("complete"), &json!(DONE)));
+}
+
+#[test]
+fn a_state_that_is_not_as_it_was_given_out_and_answers_that_are_none_are_refused() {
+    let mut server = Server::start(&["modern"]);
+    let meta = meta("2026-07-28", &json!({"elicitation": {}}));
+    server.call(ROUNDS, &json!({"_meta": meta}));
+    let state = server.hear()["result"]["requestState"].take();
+    let state = state.as_str().expect("a state");
+    for wrong in [
+        json!({"requestState": format!("{state}-TAMPERED")}),
+        json!({"requestState": "short"}),
+        json!({"inputResponses": {"step1": 12345}}),
+        json!({"inputResponses": null}),
+    ] {
+        let mut params = json!({"_meta": meta});
+        params.as_object_mut().expect("an object").extend(wrong.as_object().expect("an object").clone());
+        server.call(ROUNDS, &params);
+        assert_eq!(server.hear()["error"]["code"], -32602, "{wrong}");
+    }
 }
 
 #[test]
@@ -189,4 +210,34 @@ fn the_bare_dialect_answers_a_line_with_a_line() {
     assert_eq!(server.hear(), json!({"a": 1}));
     server.say(&json!({"method": "nothing"}));
     assert_eq!(server.hear(), json!({"error": "Unknown tool: nothing"}));
+}
+
+#[test]
+fn what_no_server_should_do_is_done_where_it_is_asked_for() {
+    // What is said besides an answer with its id, and how it ends.
+    for (name, besides, answers, code) in [
+        ("misbehave_noise", 3, 1, Some(0)),
+        ("misbehave_stray", 1, 2, Some(0)),
+        ("misbehave_unasked", 2, 1, Some(0)),
+        ("misbehave_ask", 1, 1, Some(0)),
+        ("misbehave_stderr", 0, 1, Some(0)),
+        ("misbehave_half_line", 1, 0, None),
+        ("misbehave_crash", 0, 0, None),
+    ] {
+        let mut server = Server::legacy(&json!({}));
+        server.call(name, &json!({}));
+        let (lines, ended) = server.leave();
+        let ours = lines.iter().filter(|line| line.contains(r#""id":7"#)).count();
+        // An empty line of the noise is not counted.
+        let strange = lines.iter().filter(|line| !line.is_empty() && !line.contains(r#""id":7"#)).count();
+        assert_eq!((strange, ours, ended), (besides, answers, code), "{name}: {lines:?}");
+    }
+}
+
+#[test]
+fn an_answer_is_as_large_as_it_is_asked_to_be() {
+    let mut server = Server::legacy(&json!({}));
+    server.call("misbehave_large", &json!({"arguments": {"bytes": 100_000}}));
+    let answer = server.hear();
+    assert_eq!(answer["result"]["content"][0]["text"].as_str().map(str::len), Some(100_000));
 }
