@@ -1,7 +1,8 @@
 //! The program `mcp-bridge` with `everything-fixture` behind it.
 
+use std::fs;
 use std::io::{BufRead, BufReader};
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
@@ -9,6 +10,8 @@ use std::thread;
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
+
+use super::brought::{lock, shared};
 
 /// How long it may take to listen, and to end.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -19,14 +22,17 @@ pub(crate) struct Serving {
 }
 
 impl Serving {
-    /// Starts the bridge, which chooses its port.
+    /// Starts the bridge. Its own address is among the origins that are let in, as the suite's scenario of
+    /// rebinding takes for granted of a server on loopback, and this bridge only grants by name.
     #[track_caller]
     pub(crate) fn start(mode: &str) -> Self {
         let bridge = Path::new(env!("CARGO_BIN_EXE_mcp-bridge"));
         let fixture = bridge.with_file_name("examples").join("everything-fixture");
         assert!(fixture.is_file(), "build it first: cargo build --example everything-fixture");
         let mut command = Command::new(bridge);
-        command.args(["--listen", "127.0.0.1:0", "--"]).arg(fixture).arg(mode);
+        let wanted = SocketAddr::from(([127, 0, 0, 1], free_port()));
+        let (listen, origin) = (wanted.to_string(), format!("http://{wanted}"));
+        command.args(["--listen", &listen, "--allow-origin", &origin, "--"]).arg(fixture).arg(mode);
         for (key, _) in std::env::vars_os() {
             if key.to_string_lossy().starts_with("MCP_BRIDGE_") {
                 command.env_remove(key);
@@ -45,9 +51,8 @@ impl Serving {
                 }
             }
         });
-        let addr = addrs.recv_timeout(PATIENCE);
-        let mut serving = Self { process, addr: SocketAddr::from(([127, 0, 0, 1], 0)) };
-        serving.addr = addr.expect("the bridge listens");
+        let serving = Self { process, addr: wanted };
+        assert_eq!(addrs.recv_timeout(PATIENCE), Ok(wanted), "the bridge listens");
         serving
     }
 
@@ -81,4 +86,18 @@ impl Drop for Serving {
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
+}
+
+/// A port that nobody holds and no other test is given: below the range that the kernel gives away, and
+/// beside that of the engine's tests.
+fn free_port() -> u16 {
+    const FIRST: u16 = 31001;
+    const LAST: u16 = 32000;
+    let _lock = lock("ports");
+    let path = shared().join("ports");
+    let last = fs::read_to_string(&path).ok().and_then(|text| text.parse().ok()).unwrap_or(FIRST);
+    let is_free = |port: &u16| TcpListener::bind(("127.0.0.1", *port)).is_ok();
+    let port = (last + 1..LAST).chain(FIRST..LAST).find(is_free).expect("a free port");
+    fs::write(path, port.to_string()).expect("a file");
+    port
 }

@@ -9,7 +9,8 @@ use super::run;
 /// How long bringing one of them may take.
 const SECONDS: u32 = 600;
 
-fn shared() -> PathBuf {
+/// The folder.
+pub(crate) fn shared() -> PathBuf {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("conformance");
     fs::create_dir_all(&folder).expect("a folder");
     folder
@@ -87,7 +88,8 @@ impl Node {
     }
 }
 
-fn lock(name: &str) -> File {
+/// Holds what `name` stands for until it is dropped; each test may be a process of its own.
+pub(crate) fn lock(name: &str) -> File {
     let file = File::create(shared().join(format!("{name}.lock"))).expect("a lock");
     file.lock().expect("a lock");
     file
