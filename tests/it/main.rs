@@ -8,6 +8,11 @@ mod bridge;
 mod cli;
 #[cfg(feature = "cli")]
 mod config;
+#[cfg(feature = "bridge")]
+#[path = "../conformance/judgement/mod.rs"]
+mod conformance;
+#[cfg(feature = "bridge")]
+mod everything;
 #[cfg(feature = "cli")]
 mod import;
 #[cfg(feature = "orchestrator")]
