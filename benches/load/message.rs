@@ -1,0 +1,140 @@
+//! The requests, and whether an answer is the right one.
+//!
+//! A text is `~CCCCCCCC-SSSSSSSSSS~xxx…`: whose it is and which of theirs, so that an answer that went
+//! to somebody else is seen. Both numbers, and the request's id, have a fixed width: a request is
+//! written once and then only patched.
+
+use std::ops::Range;
+
+use serde_json::{Value, json};
+
+use crate::args::Wire;
+
+/// Digits of a client's number and of a request's.
+const CLIENT: usize = 8;
+const SEQUENCE: usize = 10;
+/// The mark's length: the two numbers, the dash and the tildes.
+pub(crate) const MARK: usize = CLIENT + SEQUENCE + 3;
+/// Ids begin here, so that all have the same width.
+const FIRST_ID: u64 = 1_000_000_000;
+
+/// What an answer turned out to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    Right,
+    /// Somebody else's, an earlier one, or damaged.
+    Wrong,
+    /// No echo at all: an error.
+    Refused,
+}
+
+/// A request that is patched from call to call.
+#[derive(Debug)]
+pub(crate) struct Template {
+    bytes: Vec<u8>,
+    /// Where the id's digits are; the REST shapes have none.
+    id: Option<usize>,
+    text: Range<usize>,
+    sequence: u64,
+}
+
+impl Template {
+    /// The echo request of `client` in the shape of `wire`, with a text of `length` bytes.
+    pub(crate) fn echo(wire: Wire, client: usize, length: usize) -> Self {
+        let text = format!("~{client:0CLIENT$}-{:0SEQUENCE$}~{}", 0, "x".repeat(length.saturating_sub(MARK)));
+        let bytes = body(wire, "echo", &json!({"text": text})).into_bytes();
+        let start = position(&bytes, b"~").unwrap_or_default();
+        let id = position(&bytes, FIRST_ID.to_string().as_bytes());
+        Self { bytes, id, text: start..start + text.len(), sequence: 0 }
+    }
+
+    /// The same behind `head`, for wires that carry more than the message.
+    pub(crate) fn behind(mut self, head: &[u8]) -> Self {
+        self.bytes.splice(0..0, head.iter().copied());
+        self.id = self.id.map(|id| id + head.len());
+        self.text = self.text.start + head.len()..self.text.end + head.len();
+        self
+    }
+
+    /// The body's length, before anything is put in front of it.
+    pub(crate) fn length(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// The next request.
+    pub(crate) fn next(&mut self) -> &[u8] {
+        self.sequence += 1;
+        let from = self.text.start + 1 + CLIENT + 1;
+        digits(&mut self.bytes[from..from + SEQUENCE], self.sequence);
+        if let Some(id) = self.id {
+            digits(&mut self.bytes[id..id + 10], FIRST_ID + self.sequence);
+        }
+        &self.bytes
+    }
+
+    /// Whether `answer` is the one to the request before.
+    pub(crate) fn judge(&self, answer: &[u8]) -> Verdict {
+        let text = &self.bytes[self.text.clone()];
+        let Some(start) = answer.iter().position(|byte| *byte == b'~') else { return Verdict::Refused };
+        if answer[start..].starts_with(text) { Verdict::Right } else { Verdict::Wrong }
+    }
+
+    /// The id of the request before, where it has one.
+    pub(crate) fn id(&self) -> Option<u64> {
+        self.id.map(|_| FIRST_ID + self.sequence)
+    }
+}
+
+/// A call of `tool` in the shape of `wire`.
+pub(crate) fn body(wire: Wire, tool: &str, arguments: &Value) -> String {
+    let mut params = json!({"name": tool, "arguments": arguments});
+    match wire {
+        Wire::Rest => return json!({"method": tool, "params": arguments}).to_string(),
+        Wire::Tool => return arguments.to_string(),
+        Wire::Modern => {
+            params["_meta"] = json!({
+                "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+                "io.modelcontextprotocol/clientCapabilities": {},
+                "io.modelcontextprotocol/clientInfo": {"name": "load", "version": "1"},
+            });
+        }
+        Wire::Pipe | Wire::Ws | Wire::Legacy | Wire::Stateless => {}
+    }
+    json!({"jsonrpc": "2.0", "id": FIRST_ID, "method": "tools/call", "params": params}).to_string()
+}
+
+/// The legacy handshake's first message.
+pub(crate) fn initialize() -> String {
+    json!({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": {
+        "protocolVersion": "2025-11-25",
+        "capabilities": {},
+        "clientInfo": {"name": "load", "version": "1"},
+    }})
+    .to_string()
+}
+
+/// And its last.
+pub(crate) const INITIALIZED: &str = r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#;
+
+/// The message in an answer that may be a stream of events.
+pub(crate) fn parsed(answer: &[u8]) -> Option<Value> {
+    if let Ok(value) = serde_json::from_slice(answer) {
+        return Some(value);
+    }
+    let text = std::str::from_utf8(answer).ok()?;
+    text.lines()
+        .filter_map(|line| line.strip_prefix("data:"))
+        .find_map(|data| serde_json::from_str(data).ok())
+}
+
+/// Where `wanted` begins.
+pub(crate) fn position(bytes: &[u8], wanted: &[u8]) -> Option<usize> {
+    bytes.windows(wanted.len()).position(|window| window == wanted)
+}
+
+fn digits(place: &mut [u8], mut number: u64) {
+    for digit in place.iter_mut().rev() {
+        *digit = b'0' + u8::try_from(number % 10).unwrap_or_default();
+        number /= 10;
+    }
+}

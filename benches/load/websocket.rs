@@ -1,0 +1,142 @@
+//! A WebSocket client of its own (RFC 6455), without extensions, which reuses its buffers.
+
+use std::io;
+
+use bytes::{Buf, BytesMut};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use crate::http::{self, Target};
+
+/// Room made for each read.
+const READ: usize = 64 * 1024;
+/// A mask has to be unpredictable only where a browser's page chooses the bytes.
+const MASK: [u8; 4] = [0x5a, 0x13, 0xc7, 0x2e];
+
+const TEXT: u8 = 1;
+const CLOSE: u8 = 8;
+const PING: u8 = 9;
+const PONG: u8 = 10;
+
+#[derive(Debug)]
+pub(crate) struct WebSocket {
+    stream: TcpStream,
+    input: BytesMut,
+    message: Vec<u8>,
+    output: Vec<u8>,
+}
+
+impl WebSocket {
+    pub(crate) async fn open(target: &Target, headers: &[String]) -> io::Result<Self> {
+        let stream = http::connect(target).await?;
+        let mut socket = Self { stream, input: BytesMut::new(), message: Vec::new(), output: Vec::new() };
+        let mut request = format!(
+            "GET {} HTTP/1.1\r\nHost: {}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+             Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n",
+            target.path, target.authority,
+        );
+        for header in headers {
+            request.push_str(header);
+            request.push_str("\r\n");
+        }
+        request.push_str("\r\n");
+        socket.stream.write_all(request.as_bytes()).await?;
+        let head = http::read_head(&mut socket.stream, &mut socket.input).await?;
+        if head.status == 101 {
+            Ok(socket)
+        } else {
+            Err(io::Error::other(format!("no upgrade: status {}", head.status)))
+        }
+    }
+
+    pub(crate) async fn send(&mut self, message: &[u8]) -> io::Result<()> {
+        self.frame(TEXT, message).await
+    }
+
+    /// The next message; pings are answered on the way.
+    pub(crate) async fn receive(&mut self) -> io::Result<&[u8]> {
+        self.message.clear();
+        loop {
+            let (first, length) = self.frame_head().await?;
+            self.fill(length).await?;
+            match first & 0x0f {
+                PING => {
+                    let payload = self.input.split_to(length);
+                    self.frame(PONG, &payload).await?;
+                }
+                PONG => self.input.advance(length),
+                CLOSE => {
+                    let code = if length >= 2 { self.input.get_u16() } else { 1005 };
+                    return Err(io::Error::other(format!("closed with {code}")));
+                }
+                _ => {
+                    self.message.extend_from_slice(&self.input[..length]);
+                    self.input.advance(length);
+                    if first & 0x80 != 0 {
+                        return Ok(&self.message);
+                    }
+                }
+            }
+        }
+    }
+
+    pub(crate) async fn close(mut self) {
+        // The peer may be gone already. What it still says does not matter, that it hangs up does.
+        if self.frame(CLOSE, &1000_u16.to_be_bytes()).await.is_ok() {
+            while self.receive().await.is_ok() {}
+        }
+    }
+
+    async fn frame(&mut self, kind: u8, payload: &[u8]) -> io::Result<()> {
+        self.output.clear();
+        self.output.push(0x80 | kind);
+        match payload.len() {
+            length @ 0..=125 => self.output.push(0x80 | u8::try_from(length).unwrap_or_default()),
+            length @ 126..=0xffff => {
+                self.output.push(0x80 | 126);
+                self.output.extend_from_slice(&u16::try_from(length).unwrap_or_default().to_be_bytes());
+            }
+            length => {
+                self.output.push(0x80 | 127);
+                self.output.extend_from_slice(&(length as u64).to_be_bytes());
+            }
+        }
+        self.output.extend_from_slice(&MASK);
+        let start = self.output.len();
+        self.output.extend_from_slice(payload);
+        for four in self.output[start..].chunks_mut(4) {
+            for (byte, mask) in four.iter_mut().zip(MASK) {
+                *byte ^= mask;
+            }
+        }
+        self.stream.write_all(&self.output).await
+    }
+
+    /// The first byte and the payload's length, taken from the input.
+    async fn frame_head(&mut self) -> io::Result<(u8, usize)> {
+        self.fill(2).await?;
+        let (first, second) = (self.input.get_u8(), self.input.get_u8());
+        let length = match second & 0x7f {
+            126 => {
+                self.fill(2).await?;
+                u64::from(self.input.get_u16())
+            }
+            127 => {
+                self.fill(8).await?;
+                self.input.get_u64()
+            }
+            short => u64::from(short),
+        };
+        usize::try_from(length).map(|length| (first, length)).map_err(io::Error::other)
+    }
+
+    async fn fill(&mut self, length: usize) -> io::Result<()> {
+        while self.input.len() < length {
+            self.input.reserve(READ.max(length - self.input.len()));
+            if self.stream.read_buf(&mut self.input).await? == 0 {
+                return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "closed without a word"));
+            }
+        }
+        Ok(())
+    }
+}
