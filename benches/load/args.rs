@@ -59,6 +59,12 @@ pub(crate) struct Args {
     /// A header for every request, `Name: value`; repeat
     #[arg(long)]
     pub(crate) header: Vec<String>,
+    /// The echo tool's name; a peer may have put something in front of it
+    #[arg(long, default_value = "echo")]
+    pub(crate) tool: String,
+    /// The name of the tool that kills the server
+    #[arg(long, default_value = "crash")]
+    pub(crate) crash: String,
     /// Clients at once
     #[arg(long, default_value_t = 16)]
     pub(crate) clients: usize,

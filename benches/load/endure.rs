@@ -31,15 +31,15 @@ pub(crate) async fn idle(args: &Args) -> io::Result<Value> {
         for session in join_all(opened).await {
             match session {
                 Ok(session) => sessions.push(session),
-                Err(error) => tally.fail(error),
+                Err(error) => tally.fail(&error),
             }
         }
     }
     let held = json!({"event": "held", "opened": sessions.len(), "seconds": begun.elapsed().as_secs_f64()});
     crate::say(&held)?;
-    let hold = args.seconds.map_or(args.patience(), Duration::from_secs_f64);
+    let limit = args.seconds.map_or(args.patience(), Duration::from_secs_f64);
     // Whichever comes first: the time, or the end of stdin.
-    let _ = timeout(hold, tokio::io::stdin().read_to_end(&mut Vec::new())).await;
+    let _ = timeout(limit, tokio::io::stdin().read_to_end(&mut Vec::new())).await;
     let opened = sessions.len();
     let step = (opened / ASKED).max(1);
     let (mut asked, mut alive) = (0, 0);
@@ -52,7 +52,7 @@ pub(crate) async fn idle(args: &Args) -> io::Result<Value> {
         match answer.await {
             Ok(Verdict::Right) => alive += 1,
             Ok(verdict) => tally.judge(verdict),
-            Err(error) => tally.fail(error),
+            Err(error) => tally.fail(&error),
         }
     }
     let mut report = json!({"clients": args.clients, "opened": opened, "asked": asked, "alive": alive});
@@ -79,7 +79,7 @@ pub(crate) async fn churn(args: &Args) -> io::Result<Value> {
                     tally.times.add(begun.elapsed());
                     tally.judge(verdict);
                 }
-                Err(error) => tally.fail(error),
+                Err(error) => tally.fail(&error),
             }
         }
         tally
@@ -105,7 +105,7 @@ pub(crate) async fn crash(args: &Args) -> io::Result<Value> {
     for crash in 0..crashes {
         match within(args.patience(), greeted(args, crash)).await {
             Ok(mut session) => {
-                match timeout(NEWS, session.ask("crash", &json!({}))).await {
+                match timeout(NEWS, session.ask(&args.crash, &json!({}))).await {
                     Ok(Ok(_)) => answered += 1,
                     Ok(Err(_)) => closed += 1,
                     Err(_) => silent += 1,
@@ -113,7 +113,7 @@ pub(crate) async fn crash(args: &Args) -> io::Result<Value> {
                 // The session may have ended already.
                 let _ = timeout(NEWS, session.close()).await;
             }
-            Err(error) => victims.fail(error),
+            Err(error) => victims.fail(&error),
         }
         let call = Instant::now();
         match within(NEWS, bystander.call()).await {
@@ -122,7 +122,7 @@ pub(crate) async fn crash(args: &Args) -> io::Result<Value> {
                 noticed.judge(verdict);
             }
             Err(error) => {
-                noticed.fail(error);
+                noticed.fail(&error);
                 // It may be the bystander's own server that died.
                 if let Ok(session) = within(args.patience(), greeted(args, crash)).await {
                     bystander = session;

@@ -27,7 +27,7 @@ pub(crate) struct Tally {
 }
 
 impl Tally {
-    pub(crate) fn fail(&mut self, why: impl ToString) {
+    pub(crate) fn fail(&mut self, why: &impl ToString) {
         self.errors += 1;
         self.first_error.get_or_insert_with(|| why.to_string());
     }
@@ -36,7 +36,7 @@ impl Tally {
         match verdict {
             Verdict::Right => {}
             Verdict::Wrong => self.wrong += 1,
-            Verdict::Refused => self.fail("answered, but with no echo"),
+            Verdict::Refused => self.fail(&"answered, but with no echo"),
         }
     }
 
@@ -107,7 +107,7 @@ pub(crate) async fn setup(args: &Args) -> io::Result<Value> {
                     }
                     session.close().await;
                 }
-                Err(error) => tally.fail(error),
+                Err(error) => tally.fail(&error),
             }
             sleep(PAUSE).await;
         }
@@ -115,7 +115,7 @@ pub(crate) async fn setup(args: &Args) -> io::Result<Value> {
     };
     let ended = within(args.patience(), work).await;
     if let Err(error) = ended {
-        tally.fail(error);
+        tally.fail(&error);
     }
     let mut report = json!({});
     tally.report(&mut report);
@@ -152,7 +152,7 @@ pub(crate) async fn sequential(args: &Args) -> io::Result<Value> {
     };
     let ended = within(args.patience(), work).await;
     if let Err(error) = ended {
-        tally.fail(error);
+        tally.fail(&error);
     }
     let mut report = json!({"bytes": args.bytes, "seconds": begun.elapsed().as_secs_f64()});
     tally.report(&mut report);
@@ -168,7 +168,7 @@ pub(crate) async fn storm(args: &Args) -> io::Result<Value> {
     for session in opened {
         match session {
             Ok(session) => sessions.push(session),
-            Err(error) => tally.fail(error),
+            Err(error) => tally.fail(&error),
         }
     }
     let working = sessions.len();
@@ -220,7 +220,7 @@ async fn client(
     };
     let ended = within(patience, work).await;
     if let Err(error) = ended {
-        tally.fail(error);
+        tally.fail(&error);
     }
     tally.wrong += session.strays;
     // Not waited for longer than for an answer.
@@ -248,7 +248,7 @@ pub(crate) async fn large(args: &Args) -> io::Result<Value> {
                 }
                 tally.judge(verdict);
             }
-            Err(error) => tally.fail(error),
+            Err(error) => tally.fail(&error),
         }
     }
     let mut report = json!({"bytes": args.bytes});

@@ -29,7 +29,7 @@ pub(crate) enum Verdict {
 }
 
 /// A request that is patched from call to call.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Template {
     bytes: Vec<u8>,
     /// Where the id's digits are; the REST shapes have none.
@@ -39,10 +39,10 @@ pub(crate) struct Template {
 }
 
 impl Template {
-    /// The echo request of `client` in the shape of `wire`, with a text of `length` bytes.
-    pub(crate) fn echo(wire: Wire, client: usize, length: usize) -> Self {
+    /// The request of `client` to the echo tool in the shape of `wire`, with a text of `length` bytes.
+    pub(crate) fn echo(wire: Wire, tool: &str, client: usize, length: usize) -> Self {
         let text = format!("~{client:0CLIENT$}-{:0SEQUENCE$}~{}", 0, "x".repeat(length.saturating_sub(MARK)));
-        let bytes = body(wire, "echo", &json!({"text": text})).into_bytes();
+        let bytes = body(wire, tool, &json!({"text": text})).into_bytes();
         let start = position(&bytes, b"~").unwrap_or_default();
         let id = position(&bytes, FIRST_ID.to_string().as_bytes());
         Self { bytes, id, text: start..start + text.len(), sequence: 0 }

@@ -26,6 +26,8 @@ pub(crate) struct Session {
     /// Header lines that every request of the session carries.
     headers: String,
     id: Option<String>,
+    /// The echo tool's name.
+    tool: String,
     template: Template,
     /// Answers that were not the one waited for.
     pub(crate) strays: u64,
@@ -50,8 +52,17 @@ impl Session {
             headers.push_str(header);
             headers.push_str("\r\n");
         }
-        let template = Template::echo(args.wire, client, args.bytes);
-        Ok(Self { wire: args.wire, link, target, headers, id: None, template, strays: 0 })
+        let template = Template::echo(args.wire, &args.tool, client, args.bytes);
+        Ok(Self {
+            wire: args.wire,
+            link,
+            target,
+            headers,
+            id: None,
+            tool: args.tool.clone(),
+            template,
+            strays: 0,
+        })
     }
 
     /// Whether greeting already brought an answer.
@@ -76,8 +87,8 @@ impl Session {
             Wire::Rest | Wire::Tool => {}
         }
         if self.target.is_some() && self.wire != Wire::Ws {
-            let head = self.head("POST", Some("echo"), self.template.length());
-            let plain = std::mem::replace(&mut self.template, Template::echo(self.wire, 0, 0));
+            let head = self.head("POST", Some(self.tool.as_str()), self.template.length());
+            let plain = std::mem::take(&mut self.template);
             self.template = plain.behind(head.as_bytes());
         }
         Ok(())
@@ -90,10 +101,10 @@ impl Session {
         let version =
             version(answer).map_err(|error| io::Error::other(format!("{}: {error}", head.status)))?;
         if let Some(id) = head.session {
-            self.headers.push_str(&format!("Mcp-Session-Id: {id}\r\n"));
+            self.header("Mcp-Session-Id", &id);
             self.id = Some(id);
         }
-        self.headers.push_str(&format!("MCP-Protocol-Version: {version}\r\n"));
+        self.header("MCP-Protocol-Version", &version);
         let request = self.request("POST", None, message::INITIALIZED.as_bytes());
         let (head, _) = self.http()?.exchange(&request).await?;
         accepted(&head)
@@ -182,6 +193,12 @@ impl Session {
             Link::Pipe(pipe) => pipe.close().await,
             Link::Socket(socket) => socket.close().await,
             Link::Http(_) => {}
+        }
+    }
+
+    fn header(&mut self, name: &str, value: &str) {
+        for part in [name, ": ", value, "\r\n"] {
+            self.headers.push_str(part);
         }
     }
 

@@ -87,17 +87,18 @@ impl WebSocket {
         }
     }
 
+    /// Always masked, which is the highest bit of the length's first byte.
     async fn frame(&mut self, kind: u8, payload: &[u8]) -> io::Result<()> {
         self.output.clear();
         self.output.push(0x80 | kind);
         match payload.len() {
             length @ 0..=125 => self.output.push(0x80 | u8::try_from(length).unwrap_or_default()),
             length @ 126..=0xffff => {
-                self.output.push(0x80 | 126);
+                self.output.push(0xfe);
                 self.output.extend_from_slice(&u16::try_from(length).unwrap_or_default().to_be_bytes());
             }
             length => {
-                self.output.push(0x80 | 127);
+                self.output.push(0xff);
                 self.output.extend_from_slice(&(length as u64).to_be_bytes());
             }
         }

@@ -1,0 +1,68 @@
+"""What the bridge is meant to reach against its peers, from pairs of the same round."""
+
+import statistics
+
+
+def value(row, *path):
+    """Per round; None where a round has none."""
+    values = []
+    for found in row["rounds"]:
+        for key in path:
+            found = (found or {}).get(key)
+        values.append(found)
+    return values
+
+
+TRIP = ("sequential", "times", "p50_us")
+RATE = ("storm", "per_second")
+SETUP = ("setup", "times", "p50_us")
+LARGE = ("large", "times", "p50_us")
+
+# (what, our wire, other's name and wire, where the value is, how they are compared, bound)
+PAIRS = [
+    ("WebSocket round trip, of the guide's bridge", "ws", ("guide-ws", "ws"), TRIP, "ratio", "<=", 0.45),
+    ("WebSocket requests/s, of the guide's bridge", "ws", ("guide-ws", "ws"), RATE, "ratio", ">=", 3),
+    ("WebSocket session set-up beyond spawning by hand, µs", "ws", ("pipe", "pipe"), SETUP, "difference", "<=", 150),
+    ("One 8 MiB message by WebSocket, of the raw pipe", "ws", ("pipe", "pipe"), LARGE, "ratio", "<=", 2),
+    ("REST requests/s, of mcpo", "rest", ("mcpo", "tool"), RATE, "ratio", ">=", 20),
+    ("REST on the tool's path, requests/s, of mcpo", "tool", ("mcpo", "tool"), RATE, "ratio", ">=", 20),
+    *[goal for era in ("legacy", "modern") for goal in (
+        (f"Streamable HTTP ({era}) round trip, of mcp-proxy (Rust)", era, ("mcp-proxy-rust", "legacy"),
+         TRIP, "ratio", "<=", 0.45),
+        (f"Streamable HTTP ({era}) requests/s, of mcp-proxy (Rust)", era, ("mcp-proxy-rust", "legacy"),
+         RATE, "ratio", ">=", 3),
+        (f"Streamable HTTP ({era}) requests/s, of the bare axum echo", era, ("axum", "stateless"),
+         RATE, "ratio", ">=", 0.75),
+        (f"Streamable HTTP ({era}) requests/s, of supergateway", era,
+         ("supergateway-stateful", "legacy") if era == "legacy" else ("supergateway-stateless", "stateless"),
+         RATE, "ratio", ">=", 25),
+    )],
+]
+# Where only one core counts.
+PINNED_PAIRS = [
+    ("WebSocket round trip beyond the raw pipe, µs", "ws", ("pipe", "pipe"), TRIP, "difference", "<=", 30),
+]
+IDLE_KIB = 6 * 1024
+
+
+def judge(rows):
+    """`[{"goal", "pinned", "value", "of": […], "bound", "met"}]`; a value of None could not be had."""
+    known = {(row["peer"], row["wire"], row["pinned"]): row for row in rows}
+    found = []
+    for pinned in sorted({row["pinned"] for row in rows}):
+        for what, wire, other, path, how, sign, bound in PAIRS + (PINNED_PAIRS if pinned else []):
+            ours, theirs = known.get(("ours", wire, pinned)), known.get((*other, pinned))
+            if ours is None or theirs is None or (path == LARGE and pinned):
+                continue
+            pairs = [(our, their) for our, their in zip(value(ours, *path), value(theirs, *path)) if our and their]
+            of = [round(our / their if how == "ratio" else our - their, 3) for our, their in pairs]
+            found.append(verdict(what, pinned, of, sign, bound))
+    idle = [found["idle_kib"] for row in rows if row["ours"] and not row["pinned"] for found in row["rounds"]]
+    found.append(verdict("resident when idle, KiB", False, [kib for kib in idle if kib], "<=", IDLE_KIB))
+    return found
+
+
+def verdict(what, pinned, of, sign, bound):
+    middle = round(statistics.median(of), 3) if of else None
+    met = None if middle is None else (middle <= bound if sign == "<=" else middle >= bound)
+    return {"goal": what, "pinned": pinned, "value": middle, "of": of, "bound": f"{sign} {bound}", "met": met}
