@@ -9,7 +9,7 @@ use tokio::time::{sleep, timeout};
 
 use crate::args::Args;
 use crate::message::{self, Verdict};
-use crate::session::{Session, excerpt};
+use crate::session::Session;
 use crate::stats::Times;
 
 /// Between two sessions, so that the end of one does not weigh on the start of the next.
@@ -36,7 +36,7 @@ impl Tally {
         match verdict {
             Verdict::Right => {}
             Verdict::Wrong => self.wrong += 1,
-            Verdict::Refused => self.fail(&"answered, but with no echo"),
+            Verdict::Refused(with) => self.fail(&format!("no echo, but: {with}")),
         }
     }
 
@@ -86,9 +86,7 @@ pub(crate) async fn probe(args: &Args) -> io::Result<Value> {
                 _ => json!({"works": true}),
             }
         }
-        Ok((verdict, _, answer)) => {
-            json!({"works": false, "why": format!("{verdict:?}: {}", excerpt(answer.as_bytes()))})
-        }
+        Ok((verdict, ..)) => json!({"works": false, "why": format!("{verdict:?}")}),
     })
 }
 

@@ -19,13 +19,13 @@ pub(crate) const MARK: usize = CLIENT + SEQUENCE + 3;
 const FIRST_ID: u64 = 1_000_000_000;
 
 /// What an answer turned out to be.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
     Right,
     /// Somebody else's, an earlier one, or damaged.
     Wrong,
-    /// No echo at all: an error.
-    Refused,
+    /// No echo at all, but this.
+    Refused(String),
 }
 
 /// A request that is patched from call to call.
@@ -75,7 +75,9 @@ impl Template {
     /// Whether `answer` is the one to the request before.
     pub(crate) fn judge(&self, answer: &[u8]) -> Verdict {
         let text = &self.bytes[self.text.clone()];
-        let Some(start) = answer.iter().position(|byte| *byte == b'~') else { return Verdict::Refused };
+        let Some(start) = answer.iter().position(|byte| *byte == b'~') else {
+            return Verdict::Refused(excerpt(answer));
+        };
         if answer[start..].starts_with(text) { Verdict::Right } else { Verdict::Wrong }
     }
 
@@ -125,6 +127,11 @@ pub(crate) fn parsed(answer: &[u8]) -> Option<Value> {
     text.lines()
         .filter_map(|line| line.strip_prefix("data:"))
         .find_map(|data| serde_json::from_str(data).ok())
+}
+
+/// The beginning of what a peer said, for a report.
+pub(crate) fn excerpt(answer: &[u8]) -> String {
+    String::from_utf8_lossy(answer).chars().take(200).collect()
 }
 
 /// Where `wanted` begins.

@@ -40,6 +40,10 @@ impl Pipe {
     }
 
     pub(crate) async fn send(&mut self, message: &[u8]) -> io::Result<()> {
+        if message.len() > READ {
+            self.stdin.write_all(message).await?;
+            return self.stdin.write_all(b"\n").await;
+        }
         self.line.clear();
         self.line.extend_from_slice(message);
         self.line.push(b'\n');
@@ -50,7 +54,11 @@ impl Pipe {
         self.input.advance(std::mem::take(&mut self.taken));
         let mut seen = 0;
         loop {
-            if let Some(end) = self.input[seen..].iter().position(|byte| *byte == b'\n') {
+            // Looked for in two steps, because the first one goes a word at a time.
+            let fresh = &self.input[seen..];
+            if fresh.contains(&b'\n')
+                && let Some(end) = fresh.iter().position(|byte| *byte == b'\n')
+            {
                 self.taken = seen + end + 1;
                 return Ok(&self.input[..self.taken - 1]);
             }

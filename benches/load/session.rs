@@ -240,7 +240,7 @@ fn version(answer: &[u8]) -> io::Result<String> {
     let parsed = message::parsed(answer).unwrap_or_default();
     match parsed["result"]["protocolVersion"].as_str() {
         Some(version) => Ok(version.to_owned()),
-        None => Err(io::Error::other(format!("no handshake: {}", excerpt(answer)))),
+        None => Err(io::Error::other(format!("no handshake: {}", message::excerpt(answer)))),
     }
 }
 
@@ -250,9 +250,4 @@ fn accepted(head: &Head) -> io::Result<()> {
     } else {
         Err(io::Error::other(format!("initialized was answered with {}", head.status)))
     }
-}
-
-/// The beginning of what a peer said, for a report.
-pub(crate) fn excerpt(answer: &[u8]) -> String {
-    String::from_utf8_lossy(answer).chars().take(200).collect()
 }

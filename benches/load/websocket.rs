@@ -105,11 +105,7 @@ impl WebSocket {
         self.output.extend_from_slice(&MASK);
         let start = self.output.len();
         self.output.extend_from_slice(payload);
-        for four in self.output[start..].chunks_mut(4) {
-            for (byte, mask) in four.iter_mut().zip(MASK) {
-                *byte ^= mask;
-            }
-        }
+        mask(&mut self.output[start..]);
         self.stream.write_all(&self.output).await
     }
 
@@ -139,5 +135,15 @@ impl WebSocket {
             }
         }
         Ok(())
+    }
+}
+
+fn mask(payload: &mut [u8]) {
+    let (words, rest) = payload.as_chunks_mut::<4>();
+    for word in words {
+        *word = (u32::from_ne_bytes(*word) ^ u32::from_ne_bytes(MASK)).to_ne_bytes();
+    }
+    for (byte, mask) in rest.iter_mut().zip(MASK) {
+        *byte ^= mask;
     }
 }

