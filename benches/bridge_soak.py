@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """Whether the bridge stays as it is: memory, descriptors and processes over many requests, connections
-and crashes of its servers, and what each idle client costs.
+and crashes of its servers, whether it refuses a message without end, and what each idle client costs.
 
     benches/bridge_soak.py [--bridge PATH] [--wires ws,rest] [--requests 1000000] [--cycles 10000]
-                           [--crashes 1000] [--idle 10000] [--limit 1800] [--out soak.json]
+                           [--crashes 1000] [--flood BYTES] [--idle 10000] [--limit 1800] [--out soak.json]
 
 Everything is on 127.0.0.1. Each part has a bridge of its own and ends after --limit seconds at the
 latest. While the load runs the bridge is looked at several times a second; `growth` compares the last
@@ -44,8 +44,10 @@ class Watch(threading.Thread):
 
     def run(self):
         begun = time.monotonic()
-        while not self.over.wait(EVERY):
+        while True:
             self.samples.append((time.monotonic() - begun, resident(self.pid), descriptors(self.pid)))
+            if self.over.wait(EVERY):
+                return
 
     def report(self):
         self.over.set()
@@ -87,6 +89,10 @@ class Soak:
             why = json.loads(probe.stdout.splitlines()[-1] if probe.stdout else "{}")
             if not why.get("works"):
                 return {**found, "unsupported": why.get("why") or probe.stderr[-200:]}
+            # The probe's server may still be ending.
+            deadline = time.monotonic() + SETTLE
+            while below(bridge.pid) and time.monotonic() < deadline:
+                time.sleep(EVERY)
             found["before_kib"] = resident(bridge.pid)
             found["before_descriptors"] = descriptors(bridge.pid)
             watch = Watch(bridge.pid)
@@ -150,11 +156,15 @@ class Soak:
                                 "--patience", 30)
             if args.crashes:
                 yield self.part("crashes", "crash", kind, 16, "--requests", args.crashes, "--patience", 30)
+            if args.flood:
+                yield self.part("flood", "flood", kind, 16, "--bytes", args.flood, "--patience", 120)
             if args.idle:
                 yield self.part("idle", "idle", kind, args.idle, "--clients", args.idle, *patience)
 
     def verdict(self, found):
         """What is wrong with a part."""
+        if "unsupported" in found:
+            return [f"does not work at all: {found['unsupported']}"]
         wrong = []
         load = found.get("load", {})
         if load.get("failed"):
@@ -162,6 +172,10 @@ class Soak:
         if load.get("errors") or load.get("wrong"):
             wrong.append(f"{load['errors']} errors, {load['wrong']} wrong answers: {load.get('first_error')}")
         bystander = load.get("bystander", {})
+        if load.get("lied"):
+            wrong.append(f"{load['lied']} crashes were answered as successes")
+        if load.get("mode") == "flood" and not load.get("refused"):
+            wrong.append("the flood was not refused")
         if bystander.get("errors") or load.get("silent") or load.get("not_served"):
             wrong.append(f"crashes: {bystander.get('errors')} seen by the bystander, {load.get('silent')} not told, "
                          f"{load.get('not_served')} not served")
@@ -184,7 +198,8 @@ def main():
     parser.add_argument("--requests", type=int, default=1_000_000)
     parser.add_argument("--cycles", type=int, default=10_000)
     parser.add_argument("--crashes", type=int, default=1000)
-    parser.add_argument("--idle", type=int, default=0)
+    parser.add_argument("--flood", type=int, default=1 << 30, help="bytes of one message; 0 leaves it out")
+    parser.add_argument("--idle", type=int, default=0, help="clients that do nothing")
     parser.add_argument("--limit", type=int, default=1800, help="seconds for each part")
     parser.add_argument("--bound", type=float, default=5.0, help="per cent that the memory may grow")
     parser.add_argument("--out", default="bridge-soak.json")

@@ -23,6 +23,8 @@ pub(crate) enum Mode {
     Churn,
     /// --requests times a call that kills the server, while a bystander keeps calling
     Crash,
+    /// One message of --bytes that nothing announces, which has to be refused
+    Flood,
 }
 
 /// How it is reached.

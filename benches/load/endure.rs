@@ -99,13 +99,14 @@ pub(crate) async fn crash(args: &Args) -> io::Result<Value> {
     let crashes = args.times(1000);
     let begun = Instant::now();
     let mut bystander = within(args.patience(), greeted(args, crashes)).await?;
-    let (mut answered, mut closed, mut silent) = (0_u64, 0_u64, 0_u64);
+    let (mut answered, mut lied, mut closed, mut silent) = (0_u64, 0_u64, 0_u64, 0_u64);
     let mut victims = Tally::default();
     let mut noticed = Tally::default();
     for crash in 0..crashes {
         match within(args.patience(), greeted(args, crash)).await {
             Ok(mut session) => {
                 match timeout(NEWS, session.ask(&args.crash, &json!({}))).await {
+                    Ok(Ok(answer)) if answer.is_success() => lied += 1,
                     Ok(Ok(_)) => answered += 1,
                     Ok(Err(_)) => closed += 1,
                     Err(_) => silent += 1,
@@ -132,7 +133,7 @@ pub(crate) async fn crash(args: &Args) -> io::Result<Value> {
     }
     noticed.wrong += bystander.strays;
     let mut report = json!({
-        "crashes": crashes, "answered": answered, "closed": closed, "silent": silent,
+        "crashes": crashes, "answered": answered, "lied": lied, "closed": closed, "silent": silent,
         "not_served": victims.errors, "seconds": begun.elapsed().as_secs_f64(),
     });
     noticed.report(&mut report["bystander"]);

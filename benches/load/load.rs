@@ -7,6 +7,7 @@
 
 mod args;
 mod endure;
+mod flood;
 mod http;
 mod measure;
 mod message;
@@ -42,6 +43,7 @@ async fn run(args: &Args) -> io::Result<Value> {
         Mode::Idle => endure::idle(args).await,
         Mode::Churn => endure::churn(args).await,
         Mode::Crash => endure::crash(args).await,
+        Mode::Flood => flood::flood(args).await,
     }
 }
 

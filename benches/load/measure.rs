@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use tokio::time::{sleep, timeout};
 
 use crate::args::Args;
-use crate::message::{self, Verdict};
+use crate::message::Verdict;
 use crate::session::Session;
 use crate::stats::Times;
 
@@ -78,7 +78,7 @@ pub(crate) async fn probe(args: &Args) -> io::Result<Value> {
     Ok(match looked.await {
         Err(error) => json!({"works": false, "why": error.to_string()}),
         Ok((Verdict::Right, id, answer)) => {
-            let found = message::parsed(answer.as_bytes()).unwrap_or_default()["id"].as_u64();
+            let found = answer.message()["id"].as_u64();
             match id {
                 Some(id) if found != Some(id) => {
                     json!({"works": false, "why": format!("the answer to id {id} has id {found:?}")})
@@ -86,7 +86,8 @@ pub(crate) async fn probe(args: &Args) -> io::Result<Value> {
                 _ => json!({"works": true}),
             }
         }
-        Ok((verdict, ..)) => json!({"works": false, "why": format!("{verdict:?}")}),
+        Ok((Verdict::Refused(with), ..)) => json!({"works": false, "why": format!("no echo, but: {with}")}),
+        Ok((Verdict::Wrong, ..)) => json!({"works": false, "why": "the echo is not what was sent"}),
     })
 }
 

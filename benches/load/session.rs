@@ -33,6 +33,28 @@ pub(crate) struct Session {
     pub(crate) strays: u64,
 }
 
+/// What came back.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    /// Of HTTP.
+    status: Option<u16>,
+    body: Vec<u8>,
+}
+
+impl Answer {
+    /// Whether it claims that the call went well.
+    pub(crate) fn is_success(&self) -> bool {
+        let said = self.message();
+        self.status.is_none_or(|status| (200..300).contains(&status))
+            && said.get("error").is_none()
+            && said["result"]["isError"] != true
+    }
+
+    pub(crate) fn message(&self) -> Value {
+        message::parsed(&self.body).unwrap_or_default()
+    }
+}
+
 impl Session {
     /// Connected, and nothing more.
     pub(crate) async fn open(args: &Args, client: usize) -> io::Result<Self> {
@@ -75,7 +97,7 @@ impl Session {
         match self.wire {
             Wire::Pipe | Wire::Ws => {
                 let answer = self.say(message::initialize().as_bytes(), None).await?;
-                version(&answer)?;
+                version(&answer.body)?;
                 self.tell(message::INITIALIZED.as_bytes()).await?;
             }
             Wire::Legacy => self.shake_hands().await?,
@@ -135,22 +157,21 @@ impl Session {
         }
     }
 
-    /// The next echo's answer in full, its status in front where there is one.
-    pub(crate) async fn look(&mut self) -> io::Result<(Verdict, Option<u64>, String)> {
+    /// The next echo's answer in full, with the id of its request.
+    pub(crate) async fn look(&mut self) -> io::Result<(Verdict, Option<u64>, Answer)> {
         let request = self.template.next().to_vec();
         let answer = self.say_raw(&request).await?;
-        let verdict = self.template.judge(&answer);
-        Ok((verdict, self.template.id(), String::from_utf8_lossy(&answer).into_owned()))
+        Ok((self.template.judge(&answer.body), self.template.id(), answer))
     }
 
     /// A call of `tool`, whatever comes of it.
-    pub(crate) async fn ask(&mut self, tool: &str, arguments: &Value) -> io::Result<Vec<u8>> {
+    pub(crate) async fn ask(&mut self, tool: &str, arguments: &Value) -> io::Result<Answer> {
         let body = message::body(self.wire, tool, arguments);
         self.say(body.as_bytes(), Some(tool)).await
     }
 
     /// One message and its answer. A status that is no success is an answer too.
-    async fn say(&mut self, body: &[u8], tool: Option<&str>) -> io::Result<Vec<u8>> {
+    async fn say(&mut self, body: &[u8], tool: Option<&str>) -> io::Result<Answer> {
         let request = match self.link {
             Link::Http(_) => self.request("POST", tool, body),
             _ => body.to_vec(),
@@ -158,18 +179,22 @@ impl Session {
         self.say_raw(&request).await
     }
 
-    async fn say_raw(&mut self, request: &[u8]) -> io::Result<Vec<u8>> {
-        match &mut self.link {
-            Link::Http(http) => http.exchange(request).await.map(|(_, answer)| answer.to_vec()),
+    async fn say_raw(&mut self, request: &[u8]) -> io::Result<Answer> {
+        let body = match &mut self.link {
+            Link::Http(http) => {
+                let (head, body) = http.exchange(request).await?;
+                return Ok(Answer { status: Some(head.status), body: body.to_vec() });
+            }
             Link::Pipe(pipe) => {
                 pipe.send(request).await?;
-                pipe.receive().await.map(<[u8]>::to_vec)
+                pipe.receive().await?
             }
             Link::Socket(socket) => {
                 socket.send(request).await?;
-                socket.receive().await.map(<[u8]>::to_vec)
+                socket.receive().await?
             }
-        }
+        };
+        Ok(Answer { status: None, body: body.to_vec() })
     }
 
     async fn tell(&mut self, message: &[u8]) -> io::Result<()> {

@@ -13,6 +13,9 @@ const READ: usize = 64 * 1024;
 /// A mask has to be unpredictable only where a browser's page chooses the bytes.
 const MASK: [u8; 4] = [0x5a, 0x13, 0xc7, 0x2e];
 
+/// The bit of a message's last frame.
+const FINAL: u8 = 0x80;
+const CONTINUATION: u8 = 0;
 const TEXT: u8 = 1;
 const CLOSE: u8 = 8;
 const PING: u8 = 9;
@@ -49,6 +52,11 @@ impl WebSocket {
         }
     }
 
+    /// The connection alone, for what is no proper message.
+    pub(crate) fn into_stream(self) -> TcpStream {
+        self.stream
+    }
+
     pub(crate) async fn send(&mut self, message: &[u8]) -> io::Result<()> {
         self.frame(TEXT, message).await
     }
@@ -72,7 +80,7 @@ impl WebSocket {
                 _ => {
                     self.message.extend_from_slice(&self.input[..length]);
                     self.input.advance(length);
-                    if first & 0x80 != 0 {
+                    if first & FINAL != 0 {
                         return Ok(&self.message);
                     }
                 }
@@ -87,25 +95,9 @@ impl WebSocket {
         }
     }
 
-    /// Always masked, which is the highest bit of the length's first byte.
     async fn frame(&mut self, kind: u8, payload: &[u8]) -> io::Result<()> {
         self.output.clear();
-        self.output.push(0x80 | kind);
-        match payload.len() {
-            length @ 0..=125 => self.output.push(0x80 | u8::try_from(length).unwrap_or_default()),
-            length @ 126..=0xffff => {
-                self.output.push(0xfe);
-                self.output.extend_from_slice(&u16::try_from(length).unwrap_or_default().to_be_bytes());
-            }
-            length => {
-                self.output.push(0xff);
-                self.output.extend_from_slice(&(length as u64).to_be_bytes());
-            }
-        }
-        self.output.extend_from_slice(&MASK);
-        let start = self.output.len();
-        self.output.extend_from_slice(payload);
-        mask(&mut self.output[start..]);
+        append(&mut self.output, FINAL | kind, payload);
         self.stream.write_all(&self.output).await
     }
 
@@ -136,6 +128,43 @@ impl WebSocket {
         }
         Ok(())
     }
+}
+
+/// A frame that is not its message's last.
+pub(crate) fn fragment(first: bool, payload: &[u8]) -> Vec<u8> {
+    let mut frame = Vec::new();
+    append(&mut frame, if first { TEXT } else { CONTINUATION }, payload);
+    frame
+}
+
+/// Of a close frame that `bytes` begin with.
+pub(crate) fn close_code(bytes: &[u8]) -> Option<u16> {
+    match bytes {
+        [kind, length, high, low, ..] if *kind == FINAL | CLOSE && *length >= 2 => {
+            Some(u16::from_be_bytes([*high, *low]))
+        }
+        _ => None,
+    }
+}
+
+/// Always masked, which is the highest bit of the length's first byte.
+fn append(output: &mut Vec<u8>, first: u8, payload: &[u8]) {
+    output.push(first);
+    match payload.len() {
+        length @ 0..=125 => output.push(0x80 | u8::try_from(length).unwrap_or_default()),
+        length @ 126..=0xffff => {
+            output.push(0xfe);
+            output.extend_from_slice(&u16::try_from(length).unwrap_or_default().to_be_bytes());
+        }
+        length => {
+            output.push(0xff);
+            output.extend_from_slice(&(length as u64).to_be_bytes());
+        }
+    }
+    output.extend_from_slice(&MASK);
+    let start = output.len();
+    output.extend_from_slice(payload);
+    mask(&mut output[start..]);
 }
 
 fn mask(payload: &mut [u8]) {
