@@ -101,6 +101,7 @@ class Soak:
             found["load"] = work(self.command(mode, kind, bridge.port, options), bridge, found)
             found["memory"] = watch.report()
             found.update(self.settled(bridge, found))
+            found["peak_kib"] = resident(bridge.pid, "VmHWM")
             found["processes_left"] = bridge.end()
             found["ended_with"] = bridge.process.returncode
         return found

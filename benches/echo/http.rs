@@ -21,6 +21,9 @@ use tokio::sync::{mpsc, oneshot};
 /// Calls that wait for the server's attention; further ones wait for room.
 const QUEUE: usize = 1024;
 
+/// What a pipe holds.
+const PIPE: usize = 64 * 1024;
+
 /// One line for the server, and where its answer goes.
 type Call = (Bytes, oneshot::Sender<Vec<u8>>);
 
@@ -73,11 +76,18 @@ async fn write(
 ) {
     let mut line = Vec::new();
     while let Some((body, tell)) = calls.recv().await {
+        if asked.send(tell).await.is_err() {
+            return;
+        }
         line.clear();
-        line.extend_from_slice(&body);
+        // What fits into the pipe goes in one piece, what does not is not copied for that.
+        let large = body.len() > PIPE;
+        if large && stdin.write_all(&body).await.is_err() {
+            return;
+        }
+        line.extend_from_slice(if large { b"" } else { &body });
         line.push(b'\n');
-        // One write each: a server that answers a line at a time is asked a line at a time.
-        if asked.send(tell).await.is_err() || stdin.write_all(&line).await.is_err() {
+        if stdin.write_all(&line).await.is_err() {
             return;
         }
     }

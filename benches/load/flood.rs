@@ -30,15 +30,16 @@ pub(crate) async fn flood(args: &Args) -> io::Result<Value> {
     // Up to where the text stands.
     let start = body.split_once("\"text\":\"").map_or(body.len(), |(before, _)| before.len() + 8);
     let start = &body.as_bytes()[..start];
+    let text = vec![b'x'; PIECE];
     let begun = Instant::now();
     let (mut stream, first, piece) = if args.wire == Wire::Ws {
         let stream = WebSocket::open(&target, &args.header).await?.into_stream();
-        (stream, websocket::fragment(true, start), websocket::fragment(false, &[b'x'; PIECE]))
+        (stream, websocket::fragment(true, start), websocket::fragment(false, &text))
     } else {
         let stream = http::connect(&target).await?;
         let mut first = head(args, &target).into_bytes();
         first.extend_from_slice(&chunk(start));
-        (stream, first, chunk(&[b'x'; PIECE]))
+        (stream, first, chunk(&text))
     };
     let work = pour(&mut stream, &first, &piece, args.bytes);
     let (taken, answer) = within(args.patience(), work).await?;

@@ -111,8 +111,13 @@ impl Http {
             self.input.clear();
             self.over = false;
         }
-        self.stream.write_all(request).await?;
-        let head = read_head(&mut self.stream, &mut self.input).await?;
+        // A server that refuses a body may hang up before it has all of it, but not without a word.
+        let written = self.stream.write_all(request).await;
+        let head = match (read_head(&mut self.stream, &mut self.input).await, written) {
+            (Ok(head), Ok(())) => head,
+            (Ok(head), Err(_)) => Head { closes: true, ..head },
+            (Err(_), Err(error)) | (Err(error), Ok(())) => return Err(error),
+        };
         self.body.clear();
         self.over = head.closes;
         if head.chunked {

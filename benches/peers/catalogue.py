@@ -110,8 +110,9 @@ def mcp_proxy(*options):
 
 
 def mcpo(world):
-    # Its own bound on the SDK is too wide: it does not start with version 2.
-    program = world.scratch.python("mcpo", "mcpo", "mcp<2") / "mcpo"
+    # Its own bounds are too wide: 0.0.20 does not start with version 2 of the SDK, nor with a FastAPI
+    # that refuses arguments which it does not know.
+    program = world.scratch.python("mcpo", "mcpo", "mcp<2", "fastapi<0.130") / "mcpo"
     return on_port(lambda port: [
         program, "--host", "127.0.0.1", "--port", port, "--log-level", "ERROR", "--", world.server,
     ])

@@ -42,14 +42,14 @@ class Scratch:
     def python(self, name, *packages):
         """The folder of programs of an environment of its own with these packages."""
         home = self.folder / name
-        marker = home / "installed"
-        if not marker.exists():
+        marker, wanted = home / "installed", "\n".join(packages)
+        if not marker.exists() or marker.read_text(encoding="utf-8") != wanted:
             run([sys.executable, "-m", "venv", "--clear", home])
             run([home / "bin" / "pip", "install", "--quiet", *packages])
-            marker.touch()
+            marker.write_text(wanted, encoding="utf-8")
         listed = json.loads(run([home / "bin" / "python", "-m", "pip", "list", "--format", "json"]))
-        wanted = {re.split("[<>=]", package)[0] for package in packages}
-        self.versions[name] = {one["name"]: one["version"] for one in listed if one["name"].lower() in wanted}
+        names = {re.split("[<>=]", package)[0] for package in packages}
+        self.versions[name] = {one["name"]: one["version"] for one in listed if one["name"].lower() in names}
         return home / "bin"
 
     def node(self):

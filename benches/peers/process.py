@@ -48,11 +48,11 @@ def below(pid):
     return found
 
 
-def resident(pid):
-    """KiB, or 0 when it is gone."""
+def resident(pid, field="VmRSS"):
+    """KiB, or 0 when it is gone; `VmHWM` is the most that it ever was."""
     try:
         for line in pathlib.Path(f"/proc/{pid}/status").read_text(encoding="ascii", errors="replace").splitlines():
-            if line.startswith("VmRSS"):
+            if line.startswith(field):
                 return int(line.split()[1])
     except OSError:
         pass
