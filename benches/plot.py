@@ -44,10 +44,11 @@ text { font: 13px system-ui, sans-serif; fill: #222 } .title { font-weight: 600;
 def spoken(value, unit):
     """A value with a unit that suits its size."""
     if unit == "µs" and value >= 10_000:
-        return f"{value / 1000:,.1f} ms"
-    if unit == "KiB":
-        return f"{value / 1024:,.1f} MiB"
-    return f"{value:,.1f} µs" if unit == "µs" and value < 100 else f"{value:,.0f} {unit}".replace(" /s", "/s")
+        value, unit = value / 1000, "ms"
+    elif unit == "KiB" and value >= 1000:
+        value, unit = value / 1024, "MiB"
+    digits = 1 if unit != "/s" and value < 100 and value != int(value) else 0
+    return f"{value:,.{digits}f}{'' if unit == '/s' else ' '}{unit}"
 
 
 def bars_of(result, field, pinned):
@@ -66,9 +67,9 @@ def bars_of(result, field, pinned):
 def svg(title, bars, unit):
     values = [value for _, _, by_pin in bars for value in by_pin.values()]
     low = 10 ** math.floor(math.log10(min(values)) - 0.01)
-    high = 10 ** math.ceil(math.log10(max(values)) + 0.01)
+    high = max(values) * 1.1
     span = math.log10(high) - math.log10(low)
-    height = TOP + ROW * len(bars) + 20
+    height = TOP + ROW * len(bars) + 26
 
     def across(value):
         return (math.log10(value) - math.log10(low)) / span * (WIDTH - LEFT - RIGHT)
@@ -83,9 +84,10 @@ def svg(title, bars, unit):
         f'<text class="value" x="12" y="40">{escape(note.strip())}</text>' if note else "",
     ]
     power = low
-    while power <= high * 1.001:
+    while power <= high:
         x = LEFT + across(power)
-        out.append(f'<line class="grid" x1="{x:.1f}" y1="{TOP - 6}" x2="{x:.1f}" y2="{height - 14}"/>')
+        out.append(f'<line class="grid" x1="{x:.1f}" y1="{TOP - 6}" x2="{x:.1f}" y2="{height - 22}"/>')
+        out.append(f'<text class="value" x="{x:.1f}" y="{height - 8}" text-anchor="middle">{spoken(power, unit)}</text>')
         power *= 10
     for number, (label, kind, by_pin) in enumerate(bars):
         y = TOP + number * ROW
