@@ -51,6 +51,7 @@ class Bench:
         self.world = World(
             scratch=Scratch(args.scratch),
             bridge=pathlib.Path(args.bridge).resolve(),
+            options=args.option,
             limit=PROGRAMS / "examples" / "echo-http",
             server=PROGRAMS / "examples" / "echo-stdio",
         )
@@ -96,7 +97,7 @@ class Bench:
         return probed.get("why") or probed.get("failed") or "no answer"
 
 
-def one_turn(bench, contender, start, pinned, rows, log):
+def one_turn(bench, contender, start, number, pinned, rows, log):
     """One contender, one round, with the scheduler free or pinned."""
     load_before = os.getloadavg()[0]
     peer = start(log, bench.prefix(pinned)) if start else None
@@ -113,7 +114,7 @@ def one_turn(bench, contender, start, pinned, rows, log):
             if row["unsupported"]:
                 continue
             found = bench.round(wire, peer, pinned)
-            found["load_before"] = load_before
+            found["round"], found["load_before"] = number, load_before
             found["idle_kib"] = idle
             row["rounds"].append(found)
     finally:
@@ -156,7 +157,7 @@ def run(bench, contenders, rounds, pins):
                     print(f"round {number + 1}  {where:8}  {contender.title}", file=sys.stderr)
                     try:
                         log = pathlib.Path(logs) / contender.name
-                        one_turn(bench, contender, starts[contender.name], pinned, rows, log)
+                        one_turn(bench, contender, starts[contender.name], number, pinned, rows, log)
                     except (RuntimeError, OSError) as error:
                         for wire in contender.wires:
                             row = rows[contender.name, wire.kind, pinned]
@@ -209,6 +210,7 @@ def machine():
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--bridge", default=PROGRAMS / "mcp-bridge", help="our program")
+    parser.add_argument("--option", action="append", default=[], help="a further word for our program; repeat")
     parser.add_argument("--scratch", default=pathlib.Path(tempfile.gettempdir()) / "bridge-peers",
                         help="where the peers are installed; kept from run to run")
     parser.add_argument("--rounds", type=int, default=3)
@@ -236,7 +238,7 @@ def main():
     result = {
         "machine": described, "versions": bench.world.scratch.versions, "missing": missing,
         "settings": {**bench.sizes, "clients": CLIENTS, "large_bytes": LARGE, "rounds": args.rounds,
-                     "quick": args.quick},
+                     "quick": args.quick, "our_options": args.option},
         "rows": rows, "goals": goals.judge(rows),
     }
     pathlib.Path(args.out).write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")

@@ -3,7 +3,8 @@
 and crashes of its servers, whether it refuses a message without end, and what each idle client costs.
 
     benches/bridge_soak.py [--bridge PATH] [--wires ws,rest] [--requests 1000000] [--cycles 10000]
-                           [--crashes 1000] [--flood BYTES] [--idle 10000] [--limit 1800] [--out soak.json]
+                           [--crashes 1000] [--flood BYTES] [--idle 10000] [--sessions 200]
+                           [--limit 1800] [--out soak.json]
 
 Everything is on 127.0.0.1. Each part has a bridge of its own and ends after --limit seconds at the
 latest. While the load runs the bridge is looked at several times a second; `growth` compares the last
@@ -161,6 +162,8 @@ class Soak:
                 yield self.part("flood", "flood", kind, 16, "--bytes", args.flood, "--patience", 120)
             if args.idle:
                 yield self.part("idle", "idle", kind, args.idle, "--clients", args.idle, *patience)
+            if args.sessions:
+                yield self.part("sessions", "idle", kind, args.sessions, "--clients", args.sessions, "--greet", *patience)
 
     def verdict(self, found):
         """What is wrong with a part."""
@@ -182,7 +185,7 @@ class Soak:
                          f"{load.get('not_served')} not served")
         growth = found.get("memory", {}).get("growth_percent")
         # Memory that is asked for while clients arrive is no growth over time.
-        if growth is not None and growth > self.args.bound and found["part"] != "idle":
+        if growth is not None and growth > self.args.bound and found["part"] not in ("idle", "sessions"):
             wrong.append(f"memory grew by {growth} %")
         if found.get("after_processes") or found.get("processes_left"):
             wrong.append(f"{found['after_processes']} servers outlive their clients")
@@ -200,7 +203,8 @@ def main():
     parser.add_argument("--cycles", type=int, default=10_000)
     parser.add_argument("--crashes", type=int, default=1000)
     parser.add_argument("--flood", type=int, default=1 << 30, help="bytes of one message; 0 leaves it out")
-    parser.add_argument("--idle", type=int, default=0, help="clients that do nothing")
+    parser.add_argument("--idle", type=int, default=0, help="clients that connect and do nothing")
+    parser.add_argument("--sessions", type=int, default=200, help="clients that fall idle after a call")
     parser.add_argument("--limit", type=int, default=1800, help="seconds for each part")
     parser.add_argument("--bound", type=float, default=5.0, help="per cent that the memory may grow")
     parser.add_argument("--out", default="bridge-soak.json")

@@ -79,6 +79,9 @@ pub(crate) struct Args {
     /// The text's length
     #[arg(long, default_value_t = 1024)]
     pub(crate) bytes: usize,
+    /// Idle clients greet the server and call once before they fall idle
+    #[arg(long)]
+    pub(crate) greet: bool,
     /// Seconds until a run that hangs is given up; what it had until then is reported
     #[arg(long, default_value_t = 60.0)]
     pub(crate) patience: f64,

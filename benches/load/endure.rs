@@ -27,7 +27,7 @@ pub(crate) async fn idle(args: &Args) -> io::Result<Value> {
     let begun = Instant::now();
     let numbers: Vec<usize> = (0..args.clients).collect();
     for some in numbers.chunks(AT_ONCE) {
-        let opened = some.iter().map(|client| within(args.patience(), Session::open(args, *client)));
+        let opened = some.iter().map(|client| within(args.patience(), resting(args, *client)));
         for session in join_all(opened).await {
             match session {
                 Ok(session) => sessions.push(session),
@@ -46,7 +46,9 @@ pub(crate) async fn idle(args: &Args) -> io::Result<Value> {
     for session in sessions.iter_mut().step_by(step) {
         asked += 1;
         let answer = within(NEWS, async {
-            session.greet().await?;
+            if !args.greet {
+                session.greet().await?;
+            }
             session.call().await
         });
         match answer.await {
@@ -58,6 +60,16 @@ pub(crate) async fn idle(args: &Args) -> io::Result<Value> {
     let mut report = json!({"clients": args.clients, "opened": opened, "asked": asked, "alive": alive});
     tally.report(&mut report);
     Ok(report)
+}
+
+/// A client that is about to fall idle.
+async fn resting(args: &Args, client: usize) -> io::Result<Session> {
+    let mut session = Session::open(args, client).await?;
+    if args.greet {
+        session.greet().await?;
+        session.call().await?;
+    }
+    Ok(session)
 }
 
 /// Sessions that come, call once and go.

@@ -42,6 +42,7 @@ class World:
 
     scratch: object
     bridge: pathlib.Path
+    options: list
     limit: pathlib.Path
     server: pathlib.Path
 
@@ -58,7 +59,7 @@ def on_port(command, environment=None, port=None):
 
 def ours(world):
     return on_port(lambda port: [
-        world.bridge, "--listen", f"127.0.0.1:{port}", "--log", "warn", "--", world.server,
+        world.bridge, "--listen", f"127.0.0.1:{port}", "--log", "warn", *world.options, "--", world.server,
     ])
 
 

@@ -3,14 +3,16 @@
 import statistics
 
 
-def value(row, *path):
-    """Per round; None where a round has none."""
-    values = []
+def values(row, path):
+    """Of the rounds that have a value there, by number."""
+    known = {}
     for found in row["rounds"]:
+        number = found["round"]
         for key in path:
             found = (found or {}).get(key)
-        values.append(found)
-    return values
+        if found:
+            known[number] = found
+    return known
 
 
 TRIP = ("sequential", "times", "p50_us")
@@ -54,8 +56,9 @@ def judge(rows):
             ours, theirs = known.get(("ours", wire, pinned)), known.get((*other, pinned))
             if ours is None or theirs is None or (path == LARGE and pinned):
                 continue
-            pairs = [(our, their) for our, their in zip(value(ours, *path), value(theirs, *path)) if our and their]
-            of = [round(our / their if how == "ratio" else our - their, 3) for our, their in pairs]
+            our, their = values(ours, path), values(theirs, path)
+            pairs = [(our[number], their[number]) for number in sorted(our.keys() & their.keys())]
+            of = [round(one / other if how == "ratio" else one - other, 3) for one, other in pairs]
             found.append(verdict(what, pinned, of, sign, bound))
     idle = [found["idle_kib"] for row in rows if row["ours"] and not row["pinned"] for found in row["rounds"]]
     found.append(verdict("resident when idle, KiB", False, [kib for kib in idle if kib], "<=", IDLE_KIB))
