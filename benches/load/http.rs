@@ -169,3 +169,50 @@ impl Http {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    /// What `exchange` makes of answers, the connection ending after the last.
+    async fn bodies(answers: &'static [u8], count: usize) -> io::Result<Vec<(u16, Vec<u8>)>> {
+        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        let target = Target::parse(&format!("http://{}/", listener.local_addr()?))?;
+        let server = async {
+            let (mut stream, _) = listener.accept().await?;
+            stream.write_all(answers).await?;
+            stream.shutdown().await?;
+            // Read to its end, or the answer may be lost with the connection.
+            stream.read_to_end(&mut Vec::new()).await
+        };
+        let client = async {
+            let mut http = Http::open(&target).await?;
+            let mut bodies = Vec::new();
+            for _ in 0..count {
+                let (head, body) = http.exchange(b"x").await?;
+                bodies.push((head.status, body.to_vec()));
+            }
+            Ok(bodies)
+        };
+        tokio::join!(client, server).0
+    }
+
+    #[tokio::test]
+    async fn an_answer_ends_where_its_length_its_chunks_or_the_connection_say() -> io::Result<()> {
+        let answers = b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\none\
+            HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\ntw\r\n1;x=y\r\no\r\n0\r\n\r\n\
+            HTTP/1.1 202 Accepted\r\n\r\nHTTP/1.1 500 No\r\n\r\nthe rest";
+        let expected = [(200, "one"), (200, "two"), (202, ""), (500, "the rest")];
+        let expected: Vec<_> =
+            expected.iter().map(|(status, body)| (*status, body.as_bytes().to_vec())).collect();
+        assert_eq!(bodies(answers, 4).await?, expected);
+        Ok(())
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_is_cut_short_is_an_error() {
+        assert!(bodies(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\none", 1).await.is_err());
+    }
+}

@@ -145,3 +145,46 @@ fn digits(place: &mut [u8], mut number: u64) {
         number /= 10;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn echoed(template: &mut Template) -> Vec<u8> {
+        let request: Value = serde_json::from_slice(template.next()).unwrap_or_default();
+        request["params"]["arguments"]["text"].to_string().into_bytes()
+    }
+
+    #[test]
+    fn a_request_s_echo_is_right_and_anybody_else_s_or_an_earlier_one_is_wrong() {
+        let mut ours = Template::echo(Wire::Ws, "echo", 7, 100);
+        let mut theirs = Template::echo(Wire::Ws, "echo", 8, 100);
+        let (first, foreign) = (echoed(&mut ours), echoed(&mut theirs));
+        assert_eq!(ours.judge(&first), Verdict::Right);
+        assert_eq!(ours.judge(&foreign), Verdict::Wrong);
+        let second = echoed(&mut ours);
+        assert_eq!(ours.judge(&first), Verdict::Wrong);
+        assert_eq!(ours.judge(&second[..second.len() - 2]), Verdict::Wrong, "cut short");
+        assert_eq!(ours.judge(b"{\"error\":1}"), Verdict::Refused("{\"error\":1}".to_owned()));
+    }
+
+    #[test]
+    fn every_request_has_an_id_of_its_own_and_the_text_s_length_as_asked() {
+        for wire in [Wire::Pipe, Wire::Ws, Wire::Legacy, Wire::Stateless, Wire::Modern] {
+            let mut template = Template::echo(wire, "it/echo", 0, 1024).behind(b"POST / HTTP/1.1\r\n\r\n");
+            template.next();
+            let bytes = template.next()[19..].to_vec();
+            let request: Value = serde_json::from_slice(&bytes).unwrap_or_default();
+            assert_eq!(request["id"].as_u64(), template.id(), "{request}");
+            assert_eq!(request["params"]["arguments"]["text"].as_str().map(str::len), Some(1024));
+        }
+    }
+
+    #[test]
+    fn a_message_is_found_in_a_stream_of_events_too() {
+        let stream = b"event: message\ndata: {\"id\":1}\n\n";
+        assert_eq!(parsed(stream), Some(json!({"id": 1})));
+        assert_eq!(parsed(b"{\"id\":1}"), Some(json!({"id": 1})));
+        assert_eq!(parsed(b"<html>"), None);
+    }
+}

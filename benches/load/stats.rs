@@ -49,3 +49,22 @@ fn micros(nanos: u64) -> Value {
     let tenths = (nanos as f64 / 100.0).round();
     json!(tenths / 10.0)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_percentile_is_the_smallest_time_that_so_many_do_not_exceed() {
+        let mut times = Times::default();
+        for micros in (1..=100).rev() {
+            times.add(Duration::from_micros(micros));
+        }
+        let report = times.report();
+        assert_eq!(
+            report,
+            json!({"count": 100, "p50_us": 50.0, "p95_us": 95.0, "p99_us": 99.0, "max_us": 100.0})
+        );
+        assert_eq!(Times::default().report(), json!({"count": 0}));
+    }
+}

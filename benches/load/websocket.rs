@@ -176,3 +176,25 @@ fn mask(payload: &mut [u8]) {
         *byte ^= mask;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_frame_is_masked_and_its_length_written_as_short_as_can_be() {
+        for (length, head) in [(5, 6), (125, 6), (126, 8), (65_535, 8), (65_536, 14)] {
+            let payload = vec![b'a'; length];
+            let frame = fragment(true, &payload);
+            assert_eq!(frame.len(), head + length);
+            let unmasked = frame[head..].iter().zip(MASK.iter().cycle()).map(|(byte, mask)| byte ^ mask);
+            assert!(unmasked.eq(payload), "{length}");
+        }
+    }
+
+    #[test]
+    fn a_close_frame_says_its_code() {
+        assert_eq!(close_code(&[0x88, 2, 0x03, 0xf1]), Some(1009));
+        assert_eq!(close_code(&[0x81, 2, 0x03, 0xf1]), None);
+    }
+}
