@@ -25,27 +25,28 @@ def is_open(port):
 
 
 def stat(pid):
-    """(parent, start time) of a process, or None when it is gone or a zombie."""
+    """(parent, session, start time) of a process, or None when it is gone or a zombie."""
     try:
         words = pathlib.Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
     except OSError:
         return None
-    return None if words[0] == "Z" else (int(words[1]), int(words[19]))
+    return None if words[0] == "Z" else (int(words[1]), int(words[3]), int(words[19]))
 
 
 def below(pid):
-    """The processes below `pid`, by number, with their start times; not itself."""
+    """The processes below `pid`, by number, with their start times; not itself. Those whose parent is
+    gone are found by the session, which `pid` leads."""
     known = {}
     for entry in os.listdir("/proc"):
         if entry.isdigit():
             found = stat(int(entry))
             if found:
                 known[int(entry)] = found
-    found, border = {}, {pid}
+    found, border = set(), {one for one, (_, session, _) in known.items() if session == pid} | {pid}
     while border:
-        border = {child for child, (parent, _) in known.items() if parent in border and child not in found}
-        found.update({child: known[child][1] for child in border})
-    return found
+        found |= border
+        border = {one for one, (parent, _, _) in known.items() if parent in border} - found
+    return {one: known[one][2] for one in found - {pid}}
 
 
 def resident(pid, field="VmRSS"):
@@ -120,14 +121,14 @@ class Peer:
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
             try:
-                everything.update(below(self.pid))
                 self.process.wait(LONGEST_END)
             except subprocess.TimeoutExpired:
                 everything.update(below(self.pid))
                 self.process.kill()
                 self.process.wait()
+        everything.update(below(self.pid))
         deadline = time.monotonic() + LONGEST_END
-        while left := {pid: began for pid, began in everything.items() if (stat(pid) or (0, None))[1] == began}:
+        while left := {pid: began for pid, began in everything.items() if (stat(pid) or (0, 0, None))[2] == began}:
             if time.monotonic() > deadline:
                 break
             time.sleep(0.02)
