@@ -21,6 +21,7 @@ import os
 import pathlib
 import platform
 import resource
+import signal
 import statistics
 import subprocess
 import sys
@@ -247,7 +248,6 @@ def main():
 
 
 if __name__ == "__main__":
-    # Peers end with us however we end.
-    import signal
+    # Peers end with us when we are told to end.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     main()
