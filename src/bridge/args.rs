@@ -329,9 +329,13 @@ mod tests {
         for listen in ["0.0.0.0:1", "[::]:1", "10.0.0.1:1", "127.0.0.1:1,192.168.0.1:1"] {
             let refused = serve(&["--listen", listen, "--", "cat"]).expect_err(listen);
             assert!(refused.starts_with("refusing to listen on "), "{refused}");
-            for word in ["--insecure", "--behind-publication"] {
+            let (tokens, clients) = ("--token-file=tokens", "--tls-client-ca=clients.pem");
+            for word in ["--insecure", "--behind-publication", tokens, clients] {
                 assert!(serve(&["--listen", listen, word, "--", "cat"]).is_ok(), "{listen} {word}");
             }
+            // It hides what is said, and keeps nobody out.
+            let tls = ["--listen", listen, "--tls-cert=cert.pem", "--tls-key=key.pem", "--", "cat"];
+            assert!(serve(&tls).is_err(), "{listen}");
         }
         let own = serve(&["--listen", "10.0.0.1:1", "--insecure", "--", "cat"]).expect("settings");
         assert_eq!(own.allowed_hosts, ["10.0.0.1"]);

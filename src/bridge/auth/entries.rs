@@ -242,4 +242,29 @@ mod tests {
         assert_eq!(Entries::parse(&file(MAX_ENTRIES)).map(|all| all.tokens()).ok(), Some(MAX_ENTRIES));
         assert_eq!(problems(&file(MAX_ENTRIES + 1)), "0: it names more than 1000");
     }
+
+    proptest::proptest! {
+        #[test]
+        fn no_problem_repeats_a_word_of_its_line(
+            words in proptest::collection::vec("[A-Z]{8}[a-z0-9!/=*,:ü]{0,40}", 1..6),
+        ) {
+            let line = words.join(" ");
+            if let Err(problems) = Entries::parse(&line) {
+                for (_, told) in problems {
+                    for word in &words {
+                        proptest::prop_assert!(!told.contains(&word[..8]), "{told}");
+                    }
+                }
+            }
+        }
+
+        #[test]
+        fn a_token_that_is_taken_is_found_and_no_other(token in "[A-Za-z0-9._~+/-]{16,40}={0,2}") {
+            let entries = Entries::parse(&format!("a {token}")).expect("an entry");
+            proptest::prop_assert!(entries.find(&token).is_some());
+            let other = format!("{token}x");
+            proptest::prop_assert!(entries.find(&other).is_none());
+            proptest::prop_assert!(entries.find(&token[1..]).is_none());
+        }
+    }
 }

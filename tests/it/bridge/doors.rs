@@ -151,3 +151,37 @@ async fn a_broken_token_file_is_logged_and_the_tokens_before_it_stay() {
     works().await;
     assert_eq!(end(serving, Signal::TERM).await, Some(0));
 }
+
+#[tokio::test]
+async fn no_token_is_logged_right_or_wrong_however_it_is_shown() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let tokens = file(&folder, "tokens", "alice alice-0123456789\n");
+    let flags = ["--log", "debug", "--listen", "127.0.0.1:0", "--token-file", text(&tokens), "--", "cat"];
+    let mut serving = serve(program().args(flags), 1).await;
+    let addr = serving.addrs[0];
+    for (name, value) in [
+        ("authorization", "Bearer alice-0123456789"),
+        ("authorization", "Bearer wrong-0123456789"),
+        ("sec-websocket-protocol", "mcp, bearer.alice-0123456789"),
+        ("sec-websocket-protocol", "mcp, bearer.wrong-0123456789"),
+    ] {
+        // Let in or not: what counts is what is said of it.
+        let _ = super::connect_to(addr, &[(name, value)]).await;
+    }
+    let mut said = String::new();
+    while said.matches("a token that is not one of ours").count() < 2 {
+        said += &logged(&mut serving, "").await;
+    }
+    end_of(serving, &mut said).await;
+    assert!(said.contains("closing a WebSocket") && !said.contains("0123456789"), "{said}");
+}
+
+/// Ends the program and adds what it still says.
+async fn end_of(mut serving: Serving, said: &mut String) {
+    serving.stop(Signal::TERM);
+    while let Some(line) =
+        timeout(PATIENCE, serving.stderr.next_line()).await.expect("in time").expect("text")
+    {
+        said.push_str(&line);
+    }
+}

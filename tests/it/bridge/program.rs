@@ -52,9 +52,15 @@ async fn client(addr: SocketAddr) -> super::Client {
 }
 
 pub(super) async fn end(mut serving: Serving, signal: Signal) -> Option<i32> {
-    let id = i32::try_from(serving.process.id().expect("a running program")).expect("an id");
-    kill_process(Pid::from_raw(id).expect("an id"), signal).expect("a running program");
+    serving.stop(signal);
     timeout(PATIENCE, serving.process.wait()).await.expect("in time").expect("a status").code()
+}
+
+impl Serving {
+    pub(super) fn stop(&self, signal: Signal) {
+        let id = i32::try_from(self.process.id().expect("a running program")).expect("an id");
+        kill_process(Pid::from_raw(id).expect("an id"), signal).expect("a running program");
+    }
 }
 
 #[tokio::test]
