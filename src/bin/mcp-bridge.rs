@@ -18,7 +18,10 @@ fn main() -> ExitCode {
         }
     };
     if let Some(args::Task::Probe(asked)) = arguments.task {
-        let works = probe::run(&asked.listen.listen, asked.tool(), asked.timeout);
+        let works = match asked.door() {
+            Ok(door) => probe::run(&asked.listen.listen, &door, asked.tool(), asked.timeout),
+            Err(line) => probe::tell(Err(line)),
+        };
         return if works { Exit::Done } else { Exit::Failed }.into();
     }
     let env = Env::of_process();

@@ -1,15 +1,19 @@
 //! The command line of `mcp-bridge`. Every flag has a variable; the flag wins.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::builder::BoolishValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use super::auth::args::Entry;
+use super::auth::watched::read;
 use super::error::StartError;
 use super::settings::{Command, MAX_BUFFERED, Settings};
 use crate::mcp::StatusTool;
 use crate::model::Bytes;
+use crate::wire::door::Door;
 
 const ABOUT: &str = "Puts a server that speaks MCP over stdio on the network: WebSocket and REST";
 const USAGE: &str = "mcp-bridge [OPTIONS] -- COMMAND [ARGUMENTS]...\n       mcp-bridge probe [OPTIONS]";
@@ -24,8 +28,13 @@ Every port serves every wire: a WebSocket at / and /ws starts one server process
 carries one message in each text frame; POST /mcp with {\"method\": \"<tool>\", \"params\": {…}} calls
 that tool and answers with its JSON; GET /healthz says that the bridge is alive.
 
-Only clients on this machine are let in, unless the flags say otherwise. A web page is let in only
-by its origin's name, even one of this machine's.";
+Only clients on this machine are let in, unless the flags say otherwise: beyond it, with tokens
+(--token-file) or client certificates (--tls-client-ca). A token is sent as Authorization: Bearer
+<token>; a web page, which can set no headers, opens its WebSocket with the subprotocols \"mcp\" and
+\"bearer.<token>\". A web page is let in only by its origin's name, even one of this machine's.";
+
+/// The longest file that a probe reads, in bytes.
+const PROBE_FILE_BYTES: u64 = 1024 * 1024;
 
 /// What was asked on the command line.
 #[derive(Debug, Clone, Parser)]
@@ -83,13 +92,16 @@ pub struct Serve {
     /// How long a server may take to end: half after its input closed, half after SIGTERM.
     #[arg(long, env = "MCP_BRIDGE_STOP_GRACE", value_name = "TIME", default_value = "5s", value_parser = duration)]
     pub stop_grace: Duration,
-    /// A web page's origin that may open a WebSocket, such as `https://app.example`; repeat, or use
-    /// commas. No CORS headers are sent, so a page cannot use REST.
+    /// A web page's origin that may connect and read answers (CORS), such as `https://app.example`;
+    /// repeat, or use commas.
     #[arg(long, env = "MCP_BRIDGE_ALLOW_ORIGIN", value_name = "ORIGIN", value_delimiter = ',')]
     pub allow_origin: Vec<String>,
     /// A host name, without port, that requests may name besides localhost; repeat, or use commas.
     #[arg(long, env = "MCP_BRIDGE_ALLOW_HOST", value_name = "HOST", value_delimiter = ',')]
     pub allow_host: Vec<String>,
+    /// Who may come in.
+    #[command(flatten)]
+    pub entry: Entry,
     /// Listen beyond loopback although anyone who can reach it can run the server.
     #[arg(long, env = "MCP_BRIDGE_INSECURE", value_parser = BoolishValueParser::new())]
     pub insecure: bool,
@@ -138,12 +150,32 @@ pub struct Probe {
     /// A server that does not list the tool works too: its tools are counted.
     #[arg(long, requires = "status")]
     pub if_listed: bool,
+    /// Where the bridge speaks TLS: the PEM file with its certificate, the only one that is trusted.
+    #[arg(long, env = "MCP_BRIDGE_TLS_CERT", value_name = "FILE")]
+    pub tls_cert: Option<PathBuf>,
+    /// Where the bridge asks for tokens and --status is given: a file with one, and nothing else.
+    #[arg(long, env = "MCP_BRIDGE_BEARER_FILE", value_name = "FILE")]
+    pub bearer_file: Option<PathBuf>,
     /// How long the answers may take; 3s, or 60s with --status.
     #[arg(long, value_name = "TIME", value_parser = duration)]
     pub timeout: Option<Duration>,
 }
 
 impl Probe {
+    /// How the bridge is entered. The error is one line.
+    pub fn door(&self) -> Result<Door, String> {
+        let of = |file: &PathBuf, error: String| format!("{}: {error}", file.display());
+        let mut door = Door::default();
+        if let Some(file) = &self.tls_cert {
+            door = door.with_certificate(&read(file, PROBE_FILE_BYTES)?).map_err(|error| of(file, error))?;
+        }
+        if let Some(file) = self.bearer_file.as_ref().filter(|_| self.status.is_some()) {
+            let bytes = read(file, PROBE_FILE_BYTES)?;
+            door = door.with_bearer(&String::from_utf8_lossy(&bytes)).map_err(|error| of(file, error))?;
+        }
+        Ok(door)
+    }
+
     /// The tool that is to be called.
     #[must_use]
     pub fn tool(&self) -> Option<StatusTool<'_>> {
@@ -154,7 +186,7 @@ impl Probe {
 impl Serve {
     /// The checked form, with the server that is to be run.
     pub fn settings(&self) -> Result<Settings, StartError> {
-        let guarded = self.insecure || self.behind_publication;
+        let guarded = self.insecure || self.behind_publication || self.entry.asks();
         if let Some(open) = self.listen.listen.iter().find(|addr| !guarded && !addr.ip().is_loopback()) {
             return Err(StartError::BeyondLoopback(*open));
         }
@@ -185,7 +217,14 @@ impl Serve {
     #[must_use]
     pub fn is_unchecked(&self) -> bool {
         let open = self.listen.listen.iter().any(|addr| !addr.ip().is_loopback());
-        open && self.behind_publication && !self.publication_checked
+        open && self.behind_publication && !self.publication_checked && !self.entry.asks()
+    }
+
+    /// Whether tokens cross a network that nobody has looked at, for everybody on it to read.
+    #[must_use]
+    pub fn shows_tokens(&self) -> bool {
+        let open = self.listen.listen.iter().any(|addr| !addr.ip().is_loopback());
+        open && !self.behind_publication && self.entry.sends_tokens_in_clear()
     }
 
     fn server(&self) -> Result<Command, StartError> {
@@ -290,9 +329,13 @@ mod tests {
         for listen in ["0.0.0.0:1", "[::]:1", "10.0.0.1:1", "127.0.0.1:1,192.168.0.1:1"] {
             let refused = serve(&["--listen", listen, "--", "cat"]).expect_err(listen);
             assert!(refused.starts_with("refusing to listen on "), "{refused}");
-            for word in ["--insecure", "--behind-publication"] {
+            let (tokens, clients) = ("--token-file=tokens", "--tls-client-ca=clients.pem");
+            for word in ["--insecure", "--behind-publication", tokens, clients] {
                 assert!(serve(&["--listen", listen, word, "--", "cat"]).is_ok(), "{listen} {word}");
             }
+            // It hides what is said, and keeps nobody out.
+            let tls = ["--listen", listen, "--tls-cert=cert.pem", "--tls-key=key.pem", "--", "cat"];
+            assert!(serve(&tls).is_err(), "{listen}");
         }
         let own = serve(&["--listen", "10.0.0.1:1", "--insecure", "--", "cat"]).expect("settings");
         assert_eq!(own.allowed_hosts, ["10.0.0.1"]);

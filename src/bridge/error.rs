@@ -27,6 +27,9 @@ pub enum StartError {
         /// Twice the longest message, in bytes.
         least: usize,
     },
+    /// What the files of tokens and certificates have wrong: a line for each thing.
+    #[error("who may come in cannot be read:\n  {}", .0.join("\n  "))]
+    Doors(Vec<String>),
     /// The runtime or its signal handlers cannot be set up.
     #[error("cannot start")]
     Runtime(#[source] std::io::Error),
@@ -35,9 +38,11 @@ pub enum StartError {
 impl Diagnostic for StartError {
     fn exit(&self) -> Exit {
         match self {
-            Self::BeyondLoopback(_) | Self::NoCommand | Self::NoProgram(_) | Self::SmallBuffer { .. } => {
-                Exit::BadInput
-            }
+            Self::BeyondLoopback(_)
+            | Self::NoCommand
+            | Self::NoProgram(_)
+            | Self::SmallBuffer { .. }
+            | Self::Doors(_) => Exit::BadInput,
             Self::Listen(..) | Self::Runtime(_) => Exit::Failed,
         }
     }
@@ -45,7 +50,7 @@ impl Diagnostic for StartError {
     fn hint(&self) -> Option<String> {
         match self {
             Self::BeyondLoopback(_) => Some(
-                "listen on 127.0.0.1; or, in a container whose published address keeps strangers out, \
+                "listen on 127.0.0.1; or let in only whom you know, with --token-file or --tls-client-ca; or, in a container whose published address keeps strangers out, \
                  give --behind-publication; or accept the risk with --insecure"
                     .to_owned(),
             ),
@@ -61,6 +66,11 @@ impl Diagnostic for StartError {
             Self::SmallBuffer { .. } => {
                 Some("give a higher --max-buffered, or a lower --max-message".to_owned())
             }
+            Self::Doors(_) => Some(
+                "a token file has a line for each client, such as `alice <token>`, with a token such as \
+                 `openssl rand -hex 32` makes; certificates and keys are PEM files"
+                    .to_owned(),
+            ),
             Self::Runtime(_) => None,
         }
     }

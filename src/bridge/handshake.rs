@@ -11,6 +11,7 @@ use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 
+use super::auth::{Principal, gate};
 use super::pieces::Pieces;
 use super::problem::{self, Problem};
 use super::serve::Bridge;
@@ -26,15 +27,23 @@ const READ_BYTES: usize = 16 * 1024;
 pub(crate) async fn websocket(
     State(bridge): State<Arc<Bridge>>,
     Extension(peer): Extension<Arc<Peer>>,
+    Extension(principal): Extension<Principal>,
     mut request: Request,
 ) -> Response {
     let accept = match accept_key(request.headers()) {
         Ok(key) => key,
         Err(problem) => return problem.into_response(),
     };
+    if principal.is_restricted() {
+        return gate::needs_a_list(&principal).into_response();
+    }
     if bridge.is_stopping() {
         return problem::stopping().into_response();
     }
+    let place = match bridge.gate.enter(&principal) {
+        Ok(place) => place,
+        Err(problem) => return problem.into_response(),
+    };
     let Ok(slot) = Arc::clone(&bridge.slots).try_acquire_owned() else {
         return problem::full(bridge.settings.max_connections).into_response();
     };
@@ -49,6 +58,7 @@ pub(crate) async fn websocket(
     let subprotocol = offers(request.headers(), &header::SEC_WEBSOCKET_PROTOCOL, SUBPROTOCOL);
     let upgrade = hyper::upgrade::on(&mut request);
     tokio::spawn(async move {
+        let _place = place;
         match upgrade.await {
             Ok(upgraded) => {
                 let max_message = bridge.settings.max_message;
@@ -56,7 +66,7 @@ pub(crate) async fn websocket(
                 let io = Pieces::new(TokioIo::new(upgraded), READ_BYTES, max_message, Arc::clone(&share));
                 let config = config(max_message);
                 let socket = WebSocketStream::from_raw_socket(io, Role::Server, Some(config)).await;
-                session::run(socket, &share, child, &peer, &bridge).await;
+                session::run(socket, &share, child, (&peer, &principal), &bridge).await;
             }
             Err(_) => {
                 child.end().await;

@@ -11,12 +11,16 @@
 //! - `POST /mcp` with `{"method", "params"}`: calls that tool, answers with its JSON.
 //! - `GET /healthz`: whether the bridge is alive; starts nothing.
 //!
-//! The client never names what is started. Every request's `Host` and `Origin` is checked.
+//! The client never names what is started. Every request's `Host` and `Origin` is checked, and, where
+//! [`Doors`] say so, who sends it; TLS is spoken on all listeners or on none.
 
 pub mod args;
+mod auth;
 mod budget;
+mod certificate;
 mod child;
 mod children;
+mod connection;
 mod error;
 mod greeting;
 mod guard;
@@ -35,7 +39,10 @@ mod session;
 mod settings;
 mod socket;
 mod stderr;
+mod tls;
 
+pub use auth::{Doors, TokenFile};
 pub use error::StartError;
 pub use serve::run;
 pub use settings::{Command, Settings, Waits};
+pub use tls::{Tls, TlsFiles};

@@ -22,6 +22,10 @@ pub fn serve(arguments: &Serve, path: Option<&str>) -> Result<(), StartError> {
     }
     settings.reaps_orphans = takes_orphans();
     log_to_stderr(arguments.log);
+    settings.doors = arguments.entry.doors()?;
+    if arguments.shows_tokens() {
+        tracing::warn!("tokens cross the network in the clear: give --tls-cert and --tls-key");
+    }
     if arguments.is_unchecked() {
         tracing::warn!(
             "whoever reaches a published port can use the server: publish it on loopback, such as \
@@ -42,7 +46,10 @@ async fn start(addresses: &[SocketAddr], settings: Settings) -> Result<(), Start
     }
     for listener in &listeners {
         let address = listener.local_addr().map_err(StartError::Runtime)?;
-        tracing::info!("listening on {address}: ws://{address}/ws, POST http://{address}/mcp, /healthz");
+        let s = if settings.doors.tls.is_some() { "s" } else { "" };
+        tracing::info!(
+            "listening on {address}: ws{s}://{address}/ws, POST http{s}://{address}/mcp, /healthz"
+        );
     }
     // The arguments themselves may hold what nobody else is to see.
     let Command { program, args } = &settings.command;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
-use axum::extract::{Request, State};
+use axum::extract::{Extension, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
@@ -15,6 +15,8 @@ use serde_json::{Value, json};
 use tokio::sync::{Mutex, OwnedSemaphorePermit, oneshot};
 use tokio::time::{Instant, timeout, timeout_at};
 
+use super::auth::limits::Place;
+use super::auth::{Principal, gate};
 use super::budget::SMALL_BYTES;
 use super::child::{Child, ChildLines};
 use super::problem::{self, Problem};
@@ -29,32 +31,40 @@ const PROBE: Duration = Duration::from_secs(20);
 const INVALID_PARAMS: i64 = -32602;
 
 /// Calls the tool that the body names.
-pub(crate) async fn call(State(bridge): State<Arc<Bridge>>, request: Request) -> Response {
-    match answer(&bridge, request).await {
+pub(crate) async fn call(
+    State(bridge): State<Arc<Bridge>>,
+    Extension(principal): Extension<Principal>,
+    request: Request,
+) -> Response {
+    match answer(&bridge, &principal, request).await {
         Ok(value) => ([(header::CONTENT_TYPE, "application/json")], value.to_string()).into_response(),
         Err(problem) => problem.into_response(),
     }
 }
 
-async fn answer(bridge: &Arc<Bridge>, request: Request) -> Result<Value, Problem> {
+async fn answer(bridge: &Arc<Bridge>, principal: &Principal, request: Request) -> Result<Value, Problem> {
     // Held until the answer is there: the call makes copies of it.
     let _room = room(bridge, request.body().size_hint().upper()).await?;
     let wanted = read(bridge, request).await?;
+    if !principal.may_call(&wanted.method) {
+        return Err(gate::denied(principal, &wanted.method));
+    }
     if bridge.is_stopping() {
         return Err(problem::stopping());
     }
+    let place = bridge.gate.enter(principal)?;
     let slot = Arc::clone(&bridge.slots).try_acquire_owned();
     let slot = slot.map_err(|_| problem::full(bridge.settings.max_connections))?;
     let (tell, told) = oneshot::channel();
     // A task of its own, which outlives a client that leaves: it has to end the server.
-    tokio::spawn(serve(Arc::clone(bridge), slot, wanted, tell));
+    tokio::spawn(serve(Arc::clone(bridge), (place, slot), wanted, tell));
     told.await.unwrap_or_else(|_| Err(problem::stopping()))
 }
 
 /// Owns the server from its start to its end.
 async fn serve(
     bridge: Arc<Bridge>,
-    slot: OwnedSemaphorePermit,
+    (_place, slot): (Place, OwnedSemaphorePermit),
     wanted: BareRequest,
     mut tell: oneshot::Sender<Result<Value, Problem>>,
 ) {

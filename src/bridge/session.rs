@@ -19,6 +19,7 @@ use tokio_tungstenite::tungstenite::protocol::frame::Frame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::{CloseCode, Data, OpCode};
 use tokio_tungstenite::tungstenite::{Error, Message};
 
+use super::auth::Principal;
 use super::budget::{Metered, Share};
 use super::child::Child;
 use super::pieces::{PIECE_BYTES, Pieces};
@@ -46,6 +47,8 @@ enum End {
     Silent(Duration),
     /// The bridge was told to end.
     Stopping,
+    /// The token file does not say any more what let the client in.
+    Unwelcome,
     /// The client sent a binary frame.
     Binary,
     /// The client sent a frame that would be more than one line.
@@ -70,10 +73,10 @@ pub(crate) async fn run(
     mut socket: Socket,
     share: &Share,
     mut child: Child,
-    peer: &Peer,
+    client: (&Peer, &Principal),
     bridge: &Arc<Bridge>,
 ) {
-    let end = talk(&mut socket, share, &mut child, peer, bridge).await;
+    let end = talk(&mut socket, share, &mut child, client, bridge).await;
     share.release();
     let exited = matches!(end, End::Ended) && child.ends_within(LAST_WORDS).await;
     if exited {
@@ -95,7 +98,7 @@ async fn talk(
     socket: &mut Socket,
     share: &Share,
     child: &mut Child,
-    peer: &Peer,
+    (peer, principal): (&Peer, &Principal),
     bridge: &Arc<Bridge>,
 ) -> End {
     let Some(streams) = child.streams() else { return End::Ended };
@@ -108,6 +111,7 @@ async fn talk(
         never = streams.stderr.drain() => match never {},
         // What it sent before it left is still passed on, for as long as a server may take to end.
         () = async { peer.has_left().await; sleep(grace).await } => End::Left,
+        () = bridge.gate.shut_to(principal) => End::Unwelcome,
         () = bridge.stopped() => End::Stopping,
     }
 }
@@ -216,6 +220,9 @@ fn close_of(end: &End, max: usize) -> (CloseCode, String) {
         End::Left => (CloseCode::Normal, String::new()),
         End::Silent(patience) => (CloseCode::Policy, format!("no answer to a ping within {patience:?}")),
         End::Stopping => (CloseCode::Away, "the bridge is stopping".to_owned()),
+        End::Unwelcome => {
+            (CloseCode::Policy, "what let this client in is not in the token file any more".to_owned())
+        }
         End::Binary => (CloseCode::Unsupported, "a message is a text frame, not a binary one".to_owned()),
         End::SeveralLines => {
             (CloseCode::Invalid, "a message is one line: no line feed or carriage return inside".to_owned())

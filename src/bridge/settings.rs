@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use super::auth::Doors;
+
 /// What large messages may take of memory where nothing is said, in bytes.
 pub(crate) const MAX_BUFFERED: usize = 256 * 1024 * 1024;
 
@@ -31,11 +33,13 @@ pub struct Settings {
     /// How long a server may take to end before it is killed: half of it after its input was
     /// closed, half of it after SIGTERM.
     pub stop_grace: Duration,
-    /// Origins of web pages that may connect, such as `https://app.example`; a request without
-    /// an `Origin` is no web page's.
+    /// Origins of web pages that may connect and read answers, such as `https://app.example`; a
+    /// request without an `Origin` is no web page's.
     pub allowed_origins: Vec<String>,
     /// Host names that requests may name, besides loopback's.
     pub allowed_hosts: Vec<String>,
+    /// What lets clients in besides.
+    pub doors: Doors,
     /// The waits that have no flag.
     pub waits: Waits,
     /// Whether this process is the one that orphans fall to (the first of a container, or a
@@ -80,6 +84,7 @@ impl Settings {
             stop_grace: Duration::from_secs(5),
             allowed_origins: Vec::new(),
             allowed_hosts: Vec::new(),
+            doors: Doors::default(),
             waits: Waits::default(),
             reaps_orphans: false,
         }

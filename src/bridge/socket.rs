@@ -3,6 +3,7 @@
 
 use std::future::Future;
 use std::io;
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -18,6 +19,7 @@ use tokio::time::{Instant, Sleep, sleep};
 #[derive(Debug)]
 pub(crate) struct Peer {
     tcp: TcpStream,
+    address: IpAddr,
     since: Instant,
     /// When the last byte came, in milliseconds after `since`.
     heard: AtomicU64,
@@ -26,8 +28,13 @@ pub(crate) struct Peer {
 }
 
 impl Peer {
-    pub(crate) fn new(tcp: TcpStream, slot: OwnedSemaphorePermit) -> Arc<Self> {
-        Arc::new(Self { tcp, since: Instant::now(), heard: AtomicU64::new(0), _slot: slot })
+    pub(crate) fn new(tcp: TcpStream, address: IpAddr, slot: OwnedSemaphorePermit) -> Arc<Self> {
+        Arc::new(Self { tcp, address, since: Instant::now(), heard: AtomicU64::new(0), _slot: slot })
+    }
+
+    /// Where it comes from.
+    pub(crate) fn address(&self) -> IpAddr {
+        self.address
     }
 
     /// How long ago the last byte came; a long message counts while it comes.
@@ -166,9 +173,9 @@ mod tests {
     async fn pair(patience: Duration) -> (Socket, TcpStream) {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let client = TcpStream::connect(listener.local_addr().expect("an address")).await.expect("a way");
-        let (server, _) = listener.accept().await.expect("a client");
+        let (server, address) = listener.accept().await.expect("a client");
         let slot = Arc::new(Semaphore::new(1)).try_acquire_owned().expect("a slot");
-        (Socket::new(Peer::new(server, slot), patience), client)
+        (Socket::new(Peer::new(server, address.ip(), slot), patience), client)
     }
 
     #[tokio::test]

@@ -8,8 +8,9 @@ use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::header::{ACCEPT, CONTENT_TYPE, HOST};
 use hyper::{Method, Request};
 use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
 use tokio::time::timeout;
+
+use super::door::Door;
 
 /// What a request may cost.
 #[derive(Debug, Clone, Copy)]
@@ -53,7 +54,18 @@ pub enum HttpError {
 
 /// `GET path`, with `host` in the `Host` header.
 pub async fn get(addr: SocketAddr, path: &str, host: &str, limits: Limits) -> Result<Answer, HttpError> {
-    request(addr, Method::GET, path, host, None, limits).await
+    get_through(&Door::default(), addr, path, host, limits).await
+}
+
+/// As [`get`], through a door.
+pub async fn get_through(
+    door: &Door,
+    addr: SocketAddr,
+    path: &str,
+    host: &str,
+    limits: Limits,
+) -> Result<Answer, HttpError> {
+    request(door, addr, Method::GET, path, host, None, limits).await
 }
 
 /// `POST path` with a JSON text as its body.
@@ -64,10 +76,23 @@ pub async fn post_json(
     json: String,
     limits: Limits,
 ) -> Result<Answer, HttpError> {
-    request(addr, Method::POST, path, host, Some(json), limits).await
+    post_json_through(&Door::default(), addr, path, host, json, limits).await
+}
+
+/// As [`post_json`], through a door.
+pub async fn post_json_through(
+    door: &Door,
+    addr: SocketAddr,
+    path: &str,
+    host: &str,
+    json: String,
+    limits: Limits,
+) -> Result<Answer, HttpError> {
+    request(door, addr, Method::POST, path, host, Some(json), limits).await
 }
 
 async fn request(
+    door: &Door,
     addr: SocketAddr,
     method: Method,
     path: &str,
@@ -80,20 +105,25 @@ async fn request(
     if json.is_some() {
         head = head.header(CONTENT_TYPE, "application/json");
     }
-    let request = head
+    let mut request = head
         .body(Full::new(Bytes::from(json.unwrap_or_default())))
         .map_err(|_| HttpError::Unspeakable(format!("{host}{path}")))?;
-    timeout(limits.deadline, exchange(addr, request, limits.body))
+    request.headers_mut().extend(door.headers());
+    timeout(limits.deadline, exchange(door, addr, request, limits.body))
         .await
         .map_err(|_| HttpError::Timeout(addr, limits.deadline))?
 }
 
-async fn exchange(addr: SocketAddr, request: Request<Full<Bytes>>, max: usize) -> Result<Answer, HttpError> {
-    let tcp = TcpStream::connect(addr).await.map_err(|error| HttpError::Connect(addr, error))?;
-    tcp.set_nodelay(true).map_err(|error| HttpError::Connect(addr, error))?;
+async fn exchange(
+    door: &Door,
+    addr: SocketAddr,
+    request: Request<Full<Bytes>>,
+    max: usize,
+) -> Result<Answer, HttpError> {
+    let stream = door.connect(addr).await.map_err(|error| HttpError::Connect(addr, error))?;
     let broken = |error| HttpError::Broken(addr, error);
     let (mut sender, connection) =
-        hyper::client::conn::http1::handshake(TokioIo::new(tcp)).await.map_err(broken)?;
+        hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(broken)?;
     let answer = async {
         let response = sender.send_request(request).await.map_err(broken)?;
         let (head, body) = response.into_parts();

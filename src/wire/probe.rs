@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
+use super::door::Door;
 use super::http::{self, Limits};
 use super::websocket::{self, Endpoint};
 use crate::mcp::{Client, Patience, Shown, StatusTool};
@@ -36,22 +37,33 @@ pub fn reachable(listener: SocketAddr) -> SocketAddr {
 /// all is well. Without a tool, one line about `/healthz`; with one, a line of JSON on stdout with
 /// the tool's answer over both wires. A second listener, where there is one, is asked for REST.
 #[must_use]
-pub fn run(listeners: &[SocketAddr], tool: Option<StatusTool<'_>>, deadline: Option<Duration>) -> bool {
+pub fn run(
+    listeners: &[SocketAddr],
+    door: &Door,
+    tool: Option<StatusTool<'_>>,
+    deadline: Option<Duration>,
+) -> bool {
     let Some(&first) = listeners.first() else { return false };
     let (websocket, rest) = (reachable(first), reachable(*listeners.get(1).unwrap_or(&first)));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let seen = match (runtime, tool) {
         (Err(error), _) => Err(format!("cannot start: {error}")),
         (Ok(runtime), None) => {
-            let alive = runtime.block_on(alive(websocket, deadline.unwrap_or(HEALTH_DEADLINE)));
+            let alive = runtime.block_on(alive_through(door, websocket, deadline.unwrap_or(HEALTH_DEADLINE)));
             alive.map(|()| (true, format!("{websocket} is healthy")))
         }
         (Ok(runtime), Some(tool)) => {
             let deadline = deadline.unwrap_or(STATUS_DEADLINE);
-            let seen = runtime.block_on(over_both(websocket, rest, tool, deadline));
+            let seen = runtime.block_on(over_both_through(door, websocket, rest, tool, deadline));
             Ok((seen.works(), seen.to_json().to_string()))
         }
     };
+    tell(seen)
+}
+
+/// Says on stdout what was seen, or on stderr why nothing was, and returns whether all is well.
+#[must_use]
+pub fn tell(seen: Result<(bool, String), String>) -> bool {
     // Nobody may be listening; the exit code says it all the same.
     match seen {
         Ok((well, line)) => writeln!(std::io::stdout(), "{line}").is_ok() && well,
@@ -64,7 +76,12 @@ pub fn run(listeners: &[SocketAddr], tool: Option<StatusTool<'_>>, deadline: Opt
 
 /// Asks `/healthz`. The error is one line that says what is wrong.
 pub async fn alive(addr: SocketAddr, deadline: Duration) -> Result<(), String> {
-    let answer = http::get(addr, "/healthz", &addr.to_string(), Limits { deadline, body: 64 * 1024 }).await;
+    alive_through(&Door::default(), addr, deadline).await
+}
+
+async fn alive_through(door: &Door, addr: SocketAddr, deadline: Duration) -> Result<(), String> {
+    let limits = Limits { deadline, body: 64 * 1024 };
+    let answer = http::get_through(door, addr, "/healthz", &addr.to_string(), limits).await;
     match answer.map_err(|error| in_one_line(&error))?.status {
         200 => Ok(()),
         status => Err(format!("{addr} answered /healthz with status {status}")),
@@ -152,45 +169,57 @@ pub async fn over_both(
     tool: StatusTool<'_>,
     deadline: Duration,
 ) -> BothWires {
-    if let Err(error) = alive(websocket, deadline.min(HEALTH_DEADLINE)).await {
+    over_both_through(&Door::default(), websocket, rest, tool, deadline).await
+}
+
+async fn over_both_through(
+    door: &Door,
+    websocket: SocketAddr,
+    rest: SocketAddr,
+    tool: StatusTool<'_>,
+    deadline: Duration,
+) -> BothWires {
+    if let Err(error) = alive_through(door, websocket, deadline.min(HEALTH_DEADLINE)).await {
         return BothWires::failed(&error);
     }
     let begun = Instant::now();
     let mut dialect = None;
     // A tool that the server may not have is asked for once that is known.
     if !tool.required {
-        let shown = over_websocket(websocket, tool, deadline, &mut dialect).await;
+        let shown = over_websocket(door, websocket, tool, deadline, &mut dialect).await;
         let listed = !matches!(shown, Ok(Shown::Tools(_)));
-        let rest = if listed { Some(over_rest(rest, tool.name, deadline).await) } else { None };
+        let rest = if listed { Some(over_rest(door, rest, tool.name, deadline).await) } else { None };
         return BothWires { dialect, websocket: shown, rest };
     }
     let (mut shown, mut answer) = tokio::join!(
-        over_websocket(websocket, tool, deadline, &mut dialect),
-        over_rest(rest, tool.name, deadline)
+        over_websocket(door, websocket, tool, deadline, &mut dialect),
+        over_rest(door, rest, tool.name, deadline)
     );
     // A bridge with room for one more client has refused one of two.
     let left = deadline.saturating_sub(begun.elapsed());
     if left > HEALTH_DEADLINE {
         if shown.is_ok() && answer.is_err() {
-            answer = over_rest(rest, tool.name, left).await;
+            answer = over_rest(door, rest, tool.name, left).await;
         } else if shown.is_err() && answer.is_ok() {
-            shown = over_websocket(websocket, tool, left, &mut dialect).await;
+            shown = over_websocket(door, websocket, tool, left, &mut dialect).await;
         }
     }
     BothWires { dialect, websocket: shown, rest: Some(answer) }
 }
 
 async fn over_websocket(
+    door: &Door,
     addr: SocketAddr,
     tool: StatusTool<'_>,
     deadline: Duration,
     dialect: &mut Option<String>,
 ) -> Result<Shown, String> {
-    let shown = timeout(deadline, websocket_status(addr, tool, deadline, dialect)).await;
+    let shown = timeout(deadline, websocket_status(door, addr, tool, deadline, dialect)).await;
     shown.unwrap_or_else(|_| Err(format!("{addr} did not answer within {deadline:?}")))
 }
 
 async fn websocket_status(
+    door: &Door,
     addr: SocketAddr,
     tool: StatusTool<'_>,
     deadline: Duration,
@@ -208,7 +237,7 @@ async fn websocket_status(
     let mut goodbye = None;
     let connected = Client::connect(
         async || {
-            let socket = websocket::connect(&endpoint).await?;
+            let socket = websocket::connect_through(door, &endpoint).await?;
             goodbye = Some(socket.goodbye());
             Ok::<_, websocket::WebSocketError>(socket)
         },
@@ -227,10 +256,10 @@ async fn websocket_status(
 }
 
 /// Calls a tool without arguments over the bridge's REST wire.
-async fn over_rest(addr: SocketAddr, tool: &str, deadline: Duration) -> Result<Value, String> {
+async fn over_rest(door: &Door, addr: SocketAddr, tool: &str, deadline: Duration) -> Result<Value, String> {
     let body = json!({"method": tool, "params": {}}).to_string();
     let limits = Limits { deadline, body: STATUS_BYTES };
-    let answer = http::post_json(addr, "/mcp", &addr.to_string(), body, limits).await;
+    let answer = http::post_json_through(door, addr, "/mcp", &addr.to_string(), body, limits).await;
     let answer = answer.map_err(|error| in_one_line(&error))?;
     match (answer.status, serde_json::from_slice::<Value>(&answer.body)) {
         (200, Ok(value)) => Ok(value),

@@ -1,4 +1,4 @@
-//! A WebSocket as a stream of lines: one text frame, one message. No compression, no TLS.
+//! A WebSocket as a stream of lines: one text frame, one message. No compression.
 
 use std::io;
 use std::net::SocketAddr;
@@ -6,7 +6,6 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
-use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::http::header::{HeaderName, HeaderValue};
@@ -15,6 +14,7 @@ use tokio_tungstenite::tungstenite::protocol::{CloseFrame, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_tungstenite::{WebSocketStream, client_async_with_config};
 
+use super::door::{Door, Stream};
 use crate::mcp::{FrameError, Lines};
 
 /// Where a WebSocket is and what may come over it.
@@ -76,7 +76,7 @@ impl Goodbye {
 /// An open WebSocket.
 #[derive(Debug)]
 pub struct WebSocket {
-    stream: WebSocketStream<TcpStream>,
+    stream: WebSocketStream<Box<dyn Stream>>,
     goodbye: Goodbye,
 }
 
@@ -101,21 +101,27 @@ impl WebSocket {
 
 /// Opens a WebSocket.
 pub async fn connect(endpoint: &Endpoint) -> Result<WebSocket, WebSocketError> {
+    connect_through(&Door::default(), endpoint).await
+}
+
+/// As [`connect`], through a door.
+pub async fn connect_through(door: &Door, endpoint: &Endpoint) -> Result<WebSocket, WebSocketError> {
     let addr = endpoint.addr;
-    timeout(endpoint.deadline, open(endpoint))
+    // On the heap: a handshake takes kilobytes.
+    timeout(endpoint.deadline, Box::pin(open(door, endpoint)))
         .await
         .map_err(|_| WebSocketError::Timeout(addr, endpoint.deadline))?
 }
 
-async fn open(endpoint: &Endpoint) -> Result<WebSocket, WebSocketError> {
+async fn open(door: &Door, endpoint: &Endpoint) -> Result<WebSocket, WebSocketError> {
     let addr = endpoint.addr;
     let url = format!("ws://{}{}", endpoint.host, endpoint.path);
     let mut request =
         url.as_str().into_client_request().map_err(|_| WebSocketError::Unspeakable(url.clone()))?;
     request.headers_mut().extend(endpoint.headers.iter().cloned());
-    let tcp = TcpStream::connect(addr).await.map_err(|error| WebSocketError::Connect(addr, error))?;
-    tcp.set_nodelay(true).map_err(|error| WebSocketError::Connect(addr, error))?;
-    match client_async_with_config(request, tcp, Some(config(endpoint.max_message))).await {
+    request.headers_mut().extend(door.headers());
+    let stream = door.connect(addr).await.map_err(|error| WebSocketError::Connect(addr, error))?;
+    match client_async_with_config(request, stream, Some(config(endpoint.max_message))).await {
         Ok((stream, _)) => Ok(WebSocket { stream, goodbye: Goodbye::default() }),
         Err(Error::Http(response)) => {
             let body = response.body().as_deref().unwrap_or_default();

@@ -1,5 +1,7 @@
 //! The bridge from outside: real sockets, real processes.
 
+mod admission;
+mod doors;
 #[cfg(feature = "orchestrator")]
 mod example;
 mod guests;
@@ -7,6 +9,7 @@ mod leaving;
 mod memory;
 mod program;
 mod rest;
+mod tls;
 mod websocket;
 
 use std::net::SocketAddr;
@@ -55,19 +58,23 @@ impl Bridge {
         self.try_client(&[]).await.expect("a WebSocket")
     }
 
-    async fn try_client(&self, headers: &[(&'static str, &'static str)]) -> Result<Client, Error> {
-        let mut request = format!("ws://{}/ws", self.addr).into_client_request()?;
-        for (name, value) in headers {
-            request.headers_mut().insert(*name, value.parse().expect("a header"));
-        }
-        let tcp = TcpStream::connect(self.addr).await?;
-        Ok(timeout(PATIENCE, client_async(request, tcp)).await.expect("in time")?.0)
+    async fn try_client(&self, headers: &[(&'static str, &str)]) -> Result<Client, Error> {
+        connect_to(self.addr, headers).await
     }
 
     async fn finish(self) {
         self.stop.send(()).expect("a running bridge");
         timeout(PATIENCE, self.task).await.expect("in time").expect("no panic");
     }
+}
+
+async fn connect_to(addr: SocketAddr, headers: &[(&'static str, &str)]) -> Result<Client, Error> {
+    let mut request = format!("ws://{addr}/ws").into_client_request()?;
+    for (name, value) in headers {
+        request.headers_mut().insert(*name, value.parse().expect("a header"));
+    }
+    let tcp = TcpStream::connect(addr).await?;
+    Ok(timeout(PATIENCE, client_async(request, tcp)).await.expect("in time")?.0)
 }
 
 fn settings(program: &str, args: &[&str]) -> Settings {

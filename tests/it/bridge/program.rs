@@ -11,13 +11,13 @@ use tokio::time::timeout;
 
 use super::{Bridge, PATIENCE, closed, fixture, gone, hear, of_fixture, pid};
 
-fn program() -> Command {
+pub(super) fn program() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_mcp-bridge"));
     command.kill_on_drop(true).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command
 }
 
-async fn output(command: &mut Command) -> (Option<i32>, String, String) {
+pub(super) async fn output(command: &mut Command) -> (Option<i32>, String, String) {
     let Output { status, stdout, stderr } =
         timeout(PATIENCE, command.output()).await.expect("in time").expect("a program");
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("text");
@@ -25,14 +25,14 @@ async fn output(command: &mut Command) -> (Option<i32>, String, String) {
 }
 
 /// The program at work, once it listens on `count` addresses.
-struct Serving {
+pub(super) struct Serving {
     process: Child,
-    addrs: Vec<SocketAddr>,
+    pub(super) addrs: Vec<SocketAddr>,
     // Kept open, so that the program can go on talking.
-    _stderr: Lines<BufReader<ChildStderr>>,
+    pub(super) stderr: Lines<BufReader<ChildStderr>>,
 }
 
-async fn serve(command: &mut Command, count: usize) -> Serving {
+pub(super) async fn serve(command: &mut Command, count: usize) -> Serving {
     let mut process = command.spawn().expect("a program");
     let mut stderr = BufReader::new(process.stderr.take().expect("a pipe")).lines();
     let mut addrs = Vec::new();
@@ -43,7 +43,7 @@ async fn serve(command: &mut Command, count: usize) -> Serving {
             addrs.push(rest.split(": ").next().expect("an address").parse().expect("an address"));
         }
     }
-    Serving { process, addrs, _stderr: stderr }
+    Serving { process, addrs, stderr }
 }
 
 async fn client(addr: SocketAddr) -> super::Client {
@@ -51,10 +51,16 @@ async fn client(addr: SocketAddr) -> super::Client {
     tokio_tungstenite::client_async(format!("ws://{addr}/"), tcp).await.expect("a WebSocket").0
 }
 
-async fn end(mut serving: Serving, signal: Signal) -> Option<i32> {
-    let id = i32::try_from(serving.process.id().expect("a running program")).expect("an id");
-    kill_process(Pid::from_raw(id).expect("an id"), signal).expect("a running program");
+pub(super) async fn end(mut serving: Serving, signal: Signal) -> Option<i32> {
+    serving.stop(signal);
     timeout(PATIENCE, serving.process.wait()).await.expect("in time").expect("a status").code()
+}
+
+impl Serving {
+    pub(super) fn stop(&self, signal: Signal) {
+        let id = i32::try_from(self.process.id().expect("a running program")).expect("an id");
+        kill_process(Pid::from_raw(id).expect("an id"), signal).expect("a running program");
+    }
 }
 
 #[tokio::test]

@@ -1,0 +1,109 @@
+//! One client's connection, from its first byte to its last.
+
+use std::io;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::http::{Request, StatusCode};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::{Service, service_fn};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::time::timeout;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
+
+use super::auth::Caller;
+use super::lobby::Guest;
+use super::serve::Bridge;
+use super::socket::{Peer, Socket};
+use super::tls::{Tls, client_of};
+
+/// The longest head of a request, in bytes.
+const HEAD_BYTES: usize = 32 * 1024;
+
+/// Serves a connection until it or the bridge ends, or its room is needed.
+pub(crate) async fn serve(peer: Arc<Peer>, guest: Arc<Guest>, router: Router, bridge: Arc<Bridge>) {
+    let socket = Socket::new(Arc::clone(&peer), bridge.settings.waits.write);
+    let caller = Caller { address: peer.address(), certificate: None };
+    match bridge.settings.doors.tls.clone() {
+        None => converse(socket, caller, peer, guest, router, &bridge).await,
+        // On the heap, for connections in the clear carry its size too.
+        Some(tls) => Box::pin(encrypted(&tls, socket, caller, peer, guest, router, &bridge)).await,
+    }
+}
+
+async fn encrypted(
+    tls: &Tls,
+    socket: Socket,
+    mut caller: Caller,
+    peer: Arc<Peer>,
+    guest: Arc<Guest>,
+    router: Router,
+    bridge: &Arc<Bridge>,
+) {
+    tokio::select! {
+        shaken = shake_hands(tls, socket, bridge) => match shaken {
+            Ok(stream) => {
+                caller.certificate = client_of(stream.get_ref().1);
+                converse(stream, caller, peer, guest, router, bridge).await;
+            }
+            Err(error) => tracing::debug!("no TLS with {}: {error}", caller.address),
+        },
+        () = bridge.stopped() => {}
+        () = guest.shown_out() => {}
+    }
+}
+
+async fn shake_hands(tls: &Tls, socket: Socket, bridge: &Bridge) -> io::Result<TlsStream<Socket>> {
+    let shaken = timeout(bridge.settings.waits.head, TlsAcceptor::from(tls.config()).accept(socket)).await;
+    shaken.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+}
+
+async fn converse(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    caller: Caller,
+    peer: Arc<Peer>,
+    guest: Arc<Guest>,
+    router: Router,
+    bridge: &Arc<Bridge>,
+) {
+    let router = TowerToHyperService::new(router);
+    let asking = Arc::clone(&guest);
+    let service = service_fn(move |mut request: Request<Incoming>| {
+        let guest = Arc::clone(&asking);
+        guest.asks();
+        request.extensions_mut().insert(Arc::clone(&peer));
+        request.extensions_mut().insert(caller.clone());
+        let answer = router.call(request);
+        async move {
+            let answer = answer.await;
+            if answer.as_ref().is_ok_and(|answer| answer.status() != StatusCode::SWITCHING_PROTOCOLS) {
+                guest.waits();
+            }
+            answer
+        }
+    });
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(bridge.settings.waits.head)
+        .max_buf_size(HEAD_BYTES)
+        .serve_connection(TokioIo::new(stream), service)
+        .with_upgrades();
+    tokio::pin!(connection);
+    // That a client leaves or talks nonsense is its own affair.
+    tokio::select! {
+        _ = &mut connection => return,
+        () = bridge.stopped() => {}
+        () = guest.shown_out() => {
+            tracing::debug!("closing an idle connection to make room");
+            if !guest.has_asked() {
+                return;
+            }
+        }
+    }
+    connection.as_mut().graceful_shutdown();
+    let _ = timeout(bridge.settings.stop_grace, connection).await;
+}
