@@ -9,15 +9,15 @@ use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, waitid};
 use tokio::process::{ChildStderr, ChildStdin, ChildStdout};
 use tokio::runtime::Handle;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::{Mutex, OwnedSemaphorePermit};
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 
-use super::budget::{Metered, SMALL_BYTES, Share};
+use super::budget::{Metered, Share};
 use super::children::{Children, kill_group};
 use super::mark::Mark;
 use super::stderr::Stderr;
-use crate::mcp::{FrameError, LineReader, Lines};
+use crate::mcp::{FrameError, LineReader};
 
 /// How long a killed process may take to go. Only one that the kernel holds takes longer.
 const KILL_WAIT: Duration = Duration::from_secs(1);
@@ -171,39 +171,6 @@ async fn ended(pid: Pid) {
     while matches!(waitid(WaitId::Pid(pid), options), Ok(None)) {
         if changes.recv().await.is_none() {
             return std::future::pending().await;
-        }
-    }
-}
-
-/// A server as a stream of messages, for one call. The process stays in its slot, where the task
-/// that owns it ends it.
-#[derive(Debug)]
-pub(crate) struct ChildLines(pub(crate) Arc<Mutex<Option<Child>>>);
-
-impl Lines for ChildLines {
-    async fn send(&mut self, line: &str) -> io::Result<()> {
-        use tokio::io::AsyncWriteExt;
-        let mut slot = self.0.lock().await;
-        let streams = slot.as_mut().and_then(Child::streams).ok_or(io::ErrorKind::BrokenPipe)?;
-        let framed = format!("{line}\n");
-        tokio::select! {
-            written = streams.stdin.write_all(framed.as_bytes()) => written,
-            never = streams.stderr.drain() => match never {},
-        }
-    }
-
-    async fn receive(&mut self) -> Result<Option<String>, FrameError> {
-        let mut slot = self.0.lock().await;
-        let Some(streams) = slot.as_mut().and_then(Child::streams) else { return Ok(None) };
-        tokio::select! {
-            line = streams.stdout.next() => {
-                // What a call makes of a large line it holds until it has been answered.
-                if line.as_ref().is_ok_and(|line| line.as_ref().is_some_and(|line| line.len() <= SMALL_BYTES)) {
-                    streams.share.release();
-                }
-                line
-            }
-            never = streams.stderr.drain() => match never {},
         }
     }
 }

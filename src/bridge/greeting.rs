@@ -123,13 +123,12 @@ async fn asked(
     patience: Duration,
 ) -> Result<Answer, GreetingError> {
     let mut asked = link.ask(method, Some(params), None).await?;
-    match timeout(patience, asked.answer()).await {
-        Ok(answer) => Ok(answer?),
-        Err(_) => {
-            // What was asked may be unknown; that it is not answered says nothing against the server.
-            asked.forget();
-            Err(GreetingError::Silent(patience))
-        }
+    if let Ok(answer) = timeout(patience, asked.answer()).await {
+        Ok(answer?)
+    } else {
+        // What was asked may be unknown; that it is not answered says nothing against the server.
+        asked.forget();
+        Err(GreetingError::Silent(patience))
     }
 }
 

@@ -7,6 +7,8 @@ use axum::extract::{Extension, Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use hyper_util::rt::TokioIo;
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::timeout;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
@@ -44,7 +46,7 @@ pub(crate) async fn websocket(
         Ok(place) => place,
         Err(problem) => return problem.into_response(),
     };
-    let Ok(slot) = Arc::clone(&bridge.slots).try_acquire_owned() else {
+    let Some(slot) = slot(&bridge).await else {
         return problem::full(bridge.settings.max_connections).into_response();
     };
     // Started before the client knows, so that its start and the handshake's way back overlap.
@@ -108,6 +110,18 @@ fn accept_key(headers: &HeaderMap) -> Result<String, Problem> {
     let key = key.filter(|key| key.len() == 24 && key.ends_with(b"=="));
     let key = key.ok_or_else(|| Problem::new(StatusCode::BAD_REQUEST, "Sec-WebSocket-Key is no key"))?;
     Ok(derive_accept_key(key))
+}
+
+/// A place for a server process; one of the pool's that nobody uses makes room.
+async fn slot(bridge: &Bridge) -> Option<OwnedSemaphorePermit> {
+    let slots = || Arc::clone(&bridge.slots);
+    if let Ok(slot) = slots().try_acquire_owned() {
+        return Some(slot);
+    }
+    if !bridge.pool.make_room() {
+        return None;
+    }
+    timeout(bridge.settings.stop_grace, slots().acquire_owned()).await.ok()?.ok()
 }
 
 /// Whether a header's comma-separated values include `token`, in any case.

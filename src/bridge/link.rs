@@ -20,8 +20,6 @@ use crate::mcp::{
 
 /// Lines that wait to be written: whoever has another waits.
 const OUTBOX: usize = 1;
-/// What a call is told besides its answer and has not taken yet; more is dropped.
-pub(crate) const ASIDES: usize = 64;
 
 /// Why a link carries nothing any more.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -79,6 +77,7 @@ pub(crate) enum Speech {
 }
 
 /// A call that is under way.
+#[derive(Debug)]
 struct Call {
     answer: oneshot::Sender<Result<Answer, LinkEnd>>,
     asides: Option<mpsc::Sender<Aside>>,
@@ -86,7 +85,7 @@ struct Call {
     token: Option<String>,
 }
 
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct Calls {
     next: u64,
     open: HashMap<u64, Call>,
@@ -95,6 +94,7 @@ struct Calls {
 }
 
 /// What the link's handles and its task share.
+#[derive(Debug)]
 struct Shared {
     calls: Mutex<Calls>,
     /// Set once a call was given up: whether the server still works on it nobody knows, so it gets no
@@ -128,6 +128,7 @@ impl Shared {
 }
 
 /// A server's handle. When the last one goes, the server is ended.
+#[derive(Debug)]
 pub(crate) struct Link {
     shared: Arc<Shared>,
     outbox: mpsc::Sender<Bytes>,
@@ -220,6 +221,7 @@ impl Link {
 }
 
 /// A request that was sent. Dropped before its answer came, it is cancelled, and its link retired.
+#[derive(Debug)]
 pub(crate) struct Asked {
     id: u64,
     answered: oneshot::Receiver<Result<Answer, LinkEnd>>,
@@ -324,7 +326,7 @@ impl Shared {
             self.hear_bare(line);
             return None;
         };
-        let id = envelope.id.map(|id| id.get());
+        let id = envelope.id.map(serde_json::value::RawValue::get);
         let params = || envelope.params.map(|params| params.get().to_owned());
         match kind {
             Kind::Response(outcome) => {
@@ -341,7 +343,7 @@ impl Shared {
                 None
             }
             Kind::Notification(method) if method == PROGRESS => {
-                self.progress(envelope.params.map(|params| params.get()).unwrap_or_default());
+                self.progress(envelope.params.map(serde_json::value::RawValue::get).unwrap_or_default());
                 None
             }
             Kind::Notification(method) => {
@@ -373,9 +375,10 @@ impl Shared {
         };
         let mut calls = self.calls();
         let only = calls.open.keys().next().copied().filter(|_| calls.open.len() == 1);
-        match only.filter(|_| is_answer).and_then(|id| calls.open.remove(&id)) {
-            Some(call) => drop(call.answer.send(Ok(Answer::Bare(line.to_owned())))),
-            None => tracing::debug!("the server wrote a line that is no message"),
+        if let Some(call) = only.filter(|_| is_answer).and_then(|id| calls.open.remove(&id)) {
+            drop(call.answer.send(Ok(Answer::Bare(line.to_owned()))));
+        } else {
+            tracing::debug!("the server wrote a line that is no message");
         }
     }
 

@@ -40,6 +40,7 @@ mod settings;
 mod socket;
 mod stderr;
 mod tls;
+mod tool;
 
 pub use auth::{Doors, TokenFile};
 pub use error::StartError;

@@ -9,11 +9,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::children::Children;
 use super::greeting::{Era, GreetingError, greet, learn};
 use super::link::Link;
+
+/// How long a process may wait for the place of the one before it, which has ended.
+const REPLACEMENT: Duration = Duration::from_secs(5);
 
 /// Why there is no server for a call.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -35,14 +38,17 @@ pub(crate) enum PoolError {
 }
 
 /// A server that waits for its next call.
+#[derive(Debug)]
 struct Free {
-    link: Link,
+    link: Arc<Link>,
+    era: Arc<Era>,
     since: Instant,
 }
 
+#[derive(Debug)]
 pub(crate) struct Pool {
     children: Arc<Children>,
-    /// Shared with the WebSockets: one for each server process that may run.
+    /// Shared with the `WebSockets`: one for each server process that may run.
     slots: Arc<Semaphore>,
     /// The last that came is the first that goes: the others grow old and end.
     free: Mutex<Vec<Free>>,
@@ -65,17 +71,14 @@ impl Pool {
         pool
     }
 
-    /// A server for one call, within `patience`.
+    /// A server for one call. Whoever finds all busy waits for `patience`; what starting one takes is the
+    /// caller's to bound.
     pub(crate) async fn lease(self: &Arc<Self>, patience: Duration) -> Result<Lease, PoolError> {
         let deadline = Instant::now() + patience;
         loop {
             let came_back = self.came_back.notified();
-            if let Some(link) = self.take_free() {
-                let era = self.era.lock().await.clone();
-                // What is free has been greeted, and so is known.
-                if let Some(era) = era {
-                    return Ok(Lease { link: Some(link), era, pool: Arc::clone(self) });
-                }
+            if let Some((link, era)) = self.take_free() {
+                return Ok(Lease { link, era, pool: Arc::clone(self) });
             }
             let slot = tokio::select! {
                 biased;
@@ -85,9 +88,8 @@ impl Pool {
             };
             // Nobody closes the slots.
             let Ok(slot) = slot else { return Err(PoolError::Full(patience)) };
-            let opened = timeout_at(deadline, self.open(slot)).await;
-            let (link, era) = opened.map_err(|_| GreetingError::Silent(patience))??;
-            return Ok(Lease { link: Some(link), era, pool: Arc::clone(self) });
+            let (link, era) = self.open(slot).await?;
+            return Ok(Lease { link, era, pool: Arc::clone(self) });
         }
     }
 
@@ -100,43 +102,51 @@ impl Pool {
         oldest.is_some()
     }
 
-    fn take_free(&self) -> Option<Link> {
+    fn take_free(&self) -> Option<(Arc<Link>, Arc<Era>)> {
         loop {
-            let Free { link, .. } = self.free().pop()?;
+            let Free { link, era, .. } = self.free().pop()?;
             if link.is_open() {
-                return Some(link);
+                return Some((link, era));
             }
         }
     }
 
-    async fn open(&self, slot: OwnedSemaphorePermit) -> Result<(Link, Arc<Era>), PoolError> {
+    async fn open(&self, slot: OwnedSemaphorePermit) -> Result<(Arc<Link>, Arc<Era>), PoolError> {
         let mut known = self.era.lock().await;
         if let Some(era) = known.clone() {
             drop(known);
             let link = self.start(slot)?;
             greet(&link, &era).await?;
-            return Ok((link, era));
+            return Ok((Arc::new(link), era));
         }
-        let link = self.start(slot)?;
-        match learn(&link, true).await {
-            Ok(era) => {
-                let era = Arc::new(era);
-                *known = Some(Arc::clone(&era));
-                Ok((link, era))
+        let mut slot = Some(slot);
+        for discover in [true, false] {
+            let link = self.start(self.slot(slot.take()).await?)?;
+            match learn(&link, discover).await {
+                Ok(era) => {
+                    let era = Arc::new(era);
+                    *known = Some(Arc::clone(&era));
+                    return Ok((Arc::new(link), era));
+                }
+                // It does not bear the question: another process is asked in another way.
+                Err(GreetingError::EndedOver { .. }) => link.over().await,
+                Err(error) => return Err(error.into()),
             }
-            Err(GreetingError::EndedOver { asked: "server/discover" }) => {
-                // It does not bear the question: another is asked in the older way alone.
-                link.over().await;
-                drop(link);
-                let slot = Arc::clone(&self.slots).acquire_owned().await;
-                let slot = slot.map_err(|_| GreetingError::EndedOver { asked: "server/discover" })?;
-                let link = self.start(slot)?;
-                let era = Arc::new(learn(&link, false).await?);
-                *known = Some(Arc::clone(&era));
-                Ok((link, era))
-            }
-            Err(error) => Err(error.into()),
         }
+        // What bears neither question speaks the bare dialect, or ends whatever it is told. That is not
+        // kept: the next one is asked again.
+        let link = self.start(self.slot(None).await?)?;
+        greet(&link, &Era::Bare).await?;
+        Ok((Arc::new(link), Arc::new(Era::Bare)))
+    }
+
+    /// The slot that there is, or, in the place of one that was used up, the next.
+    async fn slot(&self, slot: Option<OwnedSemaphorePermit>) -> Result<OwnedSemaphorePermit, PoolError> {
+        if let Some(slot) = slot {
+            return Ok(slot);
+        }
+        let next = timeout(REPLACEMENT, Arc::clone(&self.slots).acquire_owned()).await;
+        next.ok().and_then(Result::ok).ok_or(PoolError::Full(REPLACEMENT))
     }
 
     fn start(&self, slot: OwnedSemaphorePermit) -> Result<Link, PoolError> {
@@ -147,10 +157,10 @@ impl Pool {
         Ok(Link::start(child))
     }
 
-    fn give_back(&self, link: Link) {
+    fn give_back(&self, link: Arc<Link>, era: Arc<Era>) {
         // With a call under way it is not its own any more; it goes when that one does.
         if link.is_open() && link.under_way() == 0 {
-            self.free().push(Free { link, since: Instant::now() });
+            self.free().push(Free { link, era, since: Instant::now() });
         }
         self.came_back.notify_one();
     }
@@ -176,16 +186,17 @@ async fn end_idle(pool: Weak<Pool>, idle: Duration) {
 }
 
 /// A server for one call. Dropped, it goes back.
+#[derive(Debug)]
 pub(crate) struct Lease {
-    link: Option<Link>,
+    link: Arc<Link>,
     era: Arc<Era>,
     pool: Arc<Pool>,
 }
 
 impl Lease {
-    /// The server; `None` never comes before the lease is dropped.
-    pub(crate) fn link(&self) -> Option<&Link> {
-        self.link.as_ref()
+    /// The server.
+    pub(crate) fn link(&self) -> &Link {
+        &self.link
     }
 
     /// How it speaks.
@@ -196,8 +207,6 @@ impl Lease {
 
 impl Drop for Lease {
     fn drop(&mut self) {
-        if let Some(link) = self.link.take() {
-            self.pool.give_back(link);
-        }
+        self.pool.give_back(Arc::clone(&self.link), Arc::clone(&self.era));
     }
 }

@@ -82,6 +82,6 @@ pub(crate) fn stopping() -> Problem {
 }
 
 /// The server's program could not be started.
-pub(crate) fn cannot_start(program: &str, error: &std::io::Error) -> Problem {
+pub(crate) fn cannot_start(program: &str, error: &impl std::fmt::Display) -> Problem {
     Problem::new(StatusCode::BAD_GATEWAY, format!("the server {program:?} cannot be started: {error}"))
 }

@@ -1,7 +1,5 @@
-//! `POST /mcp` with `{"method", "params"}`: one tool call on a server of its own.
+//! `POST /mcp` with `{"method", "params"}`: one tool call.
 
-use std::io;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,21 +10,24 @@ use axum::response::{IntoResponse, Response};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::Body as _;
 use serde_json::{Value, json};
-use tokio::sync::{Mutex, OwnedSemaphorePermit, oneshot};
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::timeout;
 
-use super::auth::limits::Place;
 use super::auth::{Principal, gate};
 use super::budget::SMALL_BYTES;
-use super::child::{Child, ChildLines};
+use super::greeting::Era;
+use super::pool::{Lease, PoolError};
 use super::problem::{self, Problem};
 use super::serve::Bridge;
-use crate::mcp::{BareRequest, CallError, Client, ConnectError, Dialect, Patience, ToolAnswer};
+use super::tool::{self, ToolError};
+use crate::mcp::{BareRequest, ToolAnswer};
 
 /// What a body has to be.
 const SHAPE: &str = "send {\"method\": \"<tool>\", \"params\": {<arguments>}}";
-/// The longest wait for a server's first answer in each dialect.
-const PROBE: Duration = Duration::from_secs(20);
+/// How long a call waits for a server while all are busy.
+const QUEUE: Duration = Duration::from_secs(2);
+/// For the list that tells a tool that is not there from one that failed.
+const LIST_PATIENCE: Duration = Duration::from_secs(5);
 /// JSON-RPC's code for arguments that do not fit.
 const INVALID_PARAMS: i64 = -32602;
 
@@ -52,89 +53,28 @@ async fn answer(bridge: &Arc<Bridge>, principal: &Principal, request: Request) -
     if bridge.is_stopping() {
         return Err(problem::stopping());
     }
-    let place = bridge.gate.enter(principal)?;
-    let slot = Arc::clone(&bridge.slots).try_acquire_owned();
-    let slot = slot.map_err(|_| problem::full(bridge.settings.max_connections))?;
-    let (tell, told) = oneshot::channel();
-    // A task of its own, which outlives a client that leaves: it has to end the server.
-    tokio::spawn(serve(Arc::clone(bridge), (place, slot), wanted, tell));
-    told.await.unwrap_or_else(|_| Err(problem::stopping()))
-}
-
-/// Owns the server from its start to its end.
-async fn serve(
-    bridge: Arc<Bridge>,
-    (_place, slot): (Place, OwnedSemaphorePermit),
-    wanted: BareRequest,
-    mut tell: oneshot::Sender<Result<Value, Problem>>,
-) {
-    let seat =
-        Arc::new(Seat { bridge: Arc::clone(&bridge), slot: Mutex::new(Some(slot)), child: Arc::default() });
+    let _place = bridge.gate.enter(principal)?;
     let limit = bridge.settings.call_timeout;
-    let outcome = tokio::select! {
-        outcome = timeout(limit, converse(&seat, wanted)) => outcome.unwrap_or_else(|_| Err(too_slow(limit))),
+    // Whoever leaves drops all this, and with it the call.
+    tokio::select! {
+        outcome = timeout(limit, converse(bridge, wanted)) => outcome.unwrap_or_else(|_| Err(too_slow(limit))),
         () = bridge.stopped() => Err(problem::stopping()),
-        () = tell.closed() => Err(problem::stopping()),
-    };
-    // Whether anybody still waits for it does not matter.
-    let _ = tell.send(outcome);
-    let child = seat.child.lock().await.take();
-    if let Some(child) = child {
-        child.end().await;
     }
 }
 
-/// Where the one server of a call sits; a server that ends over a dialect that it does not know
-/// makes room for its successor.
-struct Seat {
-    bridge: Arc<Bridge>,
-    slot: Mutex<Option<OwnedSemaphorePermit>>,
-    child: Arc<Mutex<Option<Child>>>,
-}
-
-impl Seat {
-    async fn fill(&self) -> io::Result<ChildLines> {
-        let mut child = self.child.lock().await;
-        if let Some(previous) = child.take() {
-            previous.end().await;
-        }
-        let slot = match self.slot.lock().await.take() {
-            Some(slot) => slot,
-            // The one before gave its slot back just now; somebody else may have taken it.
-            None => Arc::clone(&self.bridge.slots).acquire_owned().await.map_err(io::Error::other)?,
-        };
-        *child = Some(self.bridge.children.spawn(slot)?);
-        Ok(ChildLines(Arc::clone(&self.child)))
-    }
-}
-
-async fn converse(seat: &Arc<Seat>, wanted: BareRequest) -> Result<Value, Problem> {
-    let settings = &seat.bridge.settings;
-    let limit = settings.call_timeout;
-    let patience = Patience { probe: PROBE.min(limit / 3), call: limit };
-    // Boxed, because the compiler cannot tell that an async closure's future may change threads.
-    let open = {
-        let seat = Arc::clone(seat);
-        move || -> Pin<Box<dyn Future<Output = io::Result<ChildLines>> + Send>> {
-            let seat = Arc::clone(&seat);
-            Box::pin(async move { seat.fill().await })
-        }
-    };
-    let mut client = Client::connect(open, patience).await.map_err(|error| match error {
-        ConnectError::Open(error) => problem::cannot_start(&settings.command.program, &error),
-        ConnectError::NoDialect(error) => failed(&error, limit),
-    })?;
-    match client.call(&wanted.method, wanted.params).await {
+async fn converse(bridge: &Bridge, wanted: BareRequest) -> Result<Value, Problem> {
+    let lease = bridge.pool.lease(QUEUE).await.map_err(|error| no_server(bridge, error))?;
+    match tool::call(&lease, &wanted.method, wanted.params).await {
         Ok(ToolAnswer { value, is_error: false }) => Ok(value),
         Ok(ToolAnswer { value, .. }) => {
-            if is_unknown(&mut client, &wanted.method, &value.to_string()).await {
+            if is_unknown(&lease, &wanted.method, &value.to_string()).await {
                 return Err(unknown(&wanted.method));
             }
             let detail = format!("the tool {:?} says that it failed", wanted.method);
             Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail).with("result", value))
         }
-        Err(CallError::Refused { code, message }) => {
-            if is_unknown(&mut client, &wanted.method, &message).await {
+        Err(ToolError::Refused { code, message }) => {
+            if is_unknown(&lease, &wanted.method, &message).await {
                 return Err(unknown(&wanted.method));
             }
             let status = if code == INVALID_PARAMS {
@@ -145,21 +85,33 @@ async fn converse(seat: &Arc<Seat>, wanted: BareRequest) -> Result<Value, Proble
             let detail = format!("the server refused the call with error {code}: {message}");
             Err(Problem::new(status, detail).with("code", json!(code)))
         }
-        Err(error) => Err(failed(&error, limit)),
+        Err(ToolError::Link(end)) => Err(bad_gateway(&end)),
     }
+}
+
+fn no_server(bridge: &Bridge, error: PoolError) -> Problem {
+    match error {
+        PoolError::Full(_) => problem::full(bridge.settings.max_connections),
+        PoolError::Spawn { program, reason } => problem::cannot_start(&program, &reason),
+        PoolError::Greeting(error) => bad_gateway(&error),
+    }
+}
+
+fn bad_gateway(error: &impl std::fmt::Display) -> Problem {
+    Problem::new(StatusCode::BAD_GATEWAY, error.to_string())
+        .hint("the server's own words are in the bridge's log")
 }
 
 /// Whether a refusal means that there is no such tool: by its words, and by the server's list
 /// where it has one. Servers agree neither on a code nor on whether it is an error at all.
-async fn is_unknown(client: &mut Client<ChildLines>, tool: &str, words: &str) -> bool {
+async fn is_unknown(lease: &Lease, tool: &str, words: &str) -> bool {
     let words = words.to_ascii_lowercase();
     let says_so =
         ["unknown", "not found", "no such", "does not exist"].iter().any(|sign| words.contains(sign));
-    if !says_so || *client.dialect() == Dialect::Bare {
+    if !says_so || *lease.era() == Era::Bare {
         return says_so && (words.contains("method") || words.contains("tool"));
     }
-    let soon = Instant::now() + Duration::from_secs(5);
-    match timeout_at(soon, client.tools()).await {
+    match timeout(LIST_PATIENCE, tool::names(lease)).await {
         Ok(Ok(tools)) => tools.iter().all(|name| name != tool),
         _ => false,
     }
@@ -172,17 +124,6 @@ fn unknown(tool: &str) -> Problem {
 fn too_slow(limit: Duration) -> Problem {
     Problem::new(StatusCode::GATEWAY_TIMEOUT, format!("the server did not answer within {limit:?}"))
         .hint("start the bridge with a longer --call-timeout, if the tool is slow")
-}
-
-fn failed(error: &CallError, limit: Duration) -> Problem {
-    if matches!(error, CallError::Timeout(_)) {
-        return too_slow(limit);
-    }
-    let detail = match std::error::Error::source(error) {
-        Some(cause) => format!("{error}: {cause}"),
-        None => error.to_string(),
-    };
-    Problem::new(StatusCode::BAD_GATEWAY, detail).hint("the server's own words are in the bridge's log")
 }
 
 /// Waits for room for a body that is large or does not say its length.

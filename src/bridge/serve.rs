@@ -22,6 +22,7 @@ use super::children::Children;
 use super::connection;
 use super::guard::{self, Guests};
 use super::lobby::{Guest, Lobby};
+use super::pool::Pool;
 use super::problem::Problem;
 use super::settings::Settings;
 use super::socket::Peer;
@@ -44,6 +45,8 @@ pub(crate) struct Bridge {
     pub(crate) children: Arc<Children>,
     /// One permit for each server process that may run.
     pub(crate) slots: Arc<Semaphore>,
+    /// The servers that calls take turns on.
+    pub(crate) pool: Arc<Pool>,
     /// For what clients send.
     pub(crate) incoming: Budget,
     stopping: watch::Receiver<bool>,
@@ -70,11 +73,14 @@ pub async fn run(listeners: Vec<TcpListener>, settings: Settings, shutdown: impl
     let (alive, mut ended) = mpsc::channel::<Infallible>(1);
     let lobby = Arc::new(Lobby::new(settings.max_connections.saturating_add(SPARE_SOCKETS)));
     let grace = settings.stop_grace;
+    let children = Arc::new(Children::new(&settings, alive));
+    let slots = Arc::new(Semaphore::new(settings.max_connections));
     let bridge = Arc::new(Bridge {
         guests: Guests::new(&settings.allowed_hosts, &settings.allowed_origins),
         gate: Gate::new(&settings.doors),
-        children: Arc::new(Children::new(&settings, alive)),
-        slots: Arc::new(Semaphore::new(settings.max_connections)),
+        pool: Pool::new(Arc::clone(&children), Arc::clone(&slots), settings.idle),
+        children,
+        slots,
         incoming: Budget::new(settings.max_buffered / 2, settings.max_message),
         settings,
         stopping,

@@ -40,6 +40,8 @@ pub struct Settings {
     pub allowed_hosts: Vec<String>,
     /// What lets clients in besides.
     pub doors: Doors,
+    /// How long a server that calls take turns on is kept without one.
+    pub idle: Duration,
     /// The waits that have no flag.
     pub waits: Waits,
     /// Whether this process is the one that orphans fall to (the first of a container, or a
@@ -85,6 +87,7 @@ impl Settings {
             allowed_origins: Vec::new(),
             allowed_hosts: Vec::new(),
             doors: Doors::default(),
+            idle: Duration::from_mins(1),
             waits: Waits::default(),
             reaps_orphans: false,
         }

@@ -124,11 +124,11 @@ impl<L: Lines> Client<L> {
         let patience = self.patience.call;
         if self.dialect == Dialect::Bare {
             self.write(&json!({"method": tool, "params": arguments})).await?;
-            return Ok(bare_answer(self.receive_bare(patience).await?));
+            return Ok(ToolAnswer::of_bare(self.receive_bare(patience).await?));
         }
         let params = json!({"name": tool, "arguments": arguments});
         let result = self.request("tools/call", params, patience).await?;
-        Ok(tool_answer(&result))
+        Ok(ToolAnswer::of_result(&result))
     }
 
     /// The names of the server's tools; none in the bare dialect, which cannot list them.
@@ -249,7 +249,9 @@ fn client_info() -> Value {
     json!({"name": "mcpo-deploy", "version": env!("CARGO_PKG_VERSION")})
 }
 
-fn with_meta(mut params: Value) -> Value {
+/// The parameters of a request in the stateless era, from a client without capabilities.
+#[must_use]
+pub fn with_meta(mut params: Value) -> Value {
     params["_meta"] = json!({
         "io.modelcontextprotocol/protocolVersion": MODERN,
         "io.modelcontextprotocol/clientCapabilities": {},
@@ -265,21 +267,27 @@ fn server_of(result: &Value) -> Option<String> {
     Some(format!("{name} {version}").trim_end().to_owned())
 }
 
-fn bare_answer(value: Value) -> ToolAnswer {
-    let is_error = value.get("error").is_some_and(|error| !error.is_null());
-    ToolAnswer { value, is_error }
-}
-
-fn tool_answer(result: &Value) -> ToolAnswer {
-    let is_error = result.get("isError").and_then(Value::as_bool).unwrap_or(false);
-    if let Some(structured) = result.get("structuredContent").filter(|value| !value.is_null()) {
-        return ToolAnswer { value: structured.clone(), is_error };
+impl ToolAnswer {
+    /// Of an answer in the bare dialect: one with an `error` says that the tool failed.
+    #[must_use]
+    pub fn of_bare(value: Value) -> Self {
+        let is_error = value.get("error").is_some_and(|error| !error.is_null());
+        Self { value, is_error }
     }
-    let content = result.get("content").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
-    let texts: Vec<&str> = content.iter().filter_map(|part| part.get("text")?.as_str()).collect();
-    let text = texts.join("\n");
-    let value = serde_json::from_str(&text).unwrap_or(Value::String(text));
-    ToolAnswer { value, is_error }
+
+    /// Of the result of `tools/call`.
+    #[must_use]
+    pub fn of_result(result: &Value) -> Self {
+        let is_error = result.get("isError").and_then(Value::as_bool).unwrap_or(false);
+        if let Some(structured) = result.get("structuredContent").filter(|value| !value.is_null()) {
+            return Self { value: structured.clone(), is_error };
+        }
+        let content = result.get("content").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+        let texts: Vec<&str> = content.iter().filter_map(|part| part.get("text")?.as_str()).collect();
+        let text = texts.join("\n");
+        let value = serde_json::from_str(&text).unwrap_or(Value::String(text));
+        Self { value, is_error }
+    }
 }
 
 #[cfg(test)]

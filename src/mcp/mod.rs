@@ -10,7 +10,7 @@ mod framing;
 mod message;
 mod status;
 
-pub use client::{CallError, Client, ConnectError, Patience, ToolAnswer};
+pub use client::{CallError, Client, ConnectError, Patience, ToolAnswer, with_meta};
 pub use envelope::{
     Envelope, Kind, MalformedMessage, Members, Outcome, json_text, notification_line, request_line,
     response_line,

@@ -32,9 +32,25 @@ async fn a_tool_is_called_whatever_dialect_its_server_speaks() {
         let (status, body) = call(&bridge, "status").await;
         assert_eq!((status, &body["status"]), (200, &json!("active")), "{dialect}");
         let server = u32::try_from(body["pid"].as_u64().expect("an id")).expect("an id");
-        gone(server).await;
+        assert_eq!(call(&bridge, "status").await.1["pid"], server, "calls take turns on it: {dialect}");
         bridge.finish().await;
+        gone(server).await;
     }
+}
+
+#[tokio::test]
+async fn a_server_without_calls_ends_and_one_whose_call_was_given_up_gets_no_other() {
+    let mut settings = of_fixture("legacy");
+    settings.idle = Duration::from_millis(50);
+    settings.call_timeout = Duration::from_millis(900);
+    let bridge = Bridge::start(settings).await;
+    let pid = async || u32::try_from(call(&bridge, "status").await.1["pid"].as_u64().expect("an id"));
+    gone(pid().await.expect("an id")).await;
+    let before = pid().await.expect("an id");
+    assert_eq!(call(&bridge, "hang").await.0, 504);
+    assert_ne!(pid().await.expect("an id"), before);
+    gone(before).await;
+    bridge.finish().await;
 }
 
 #[tokio::test]
