@@ -38,6 +38,7 @@ mod serve;
 mod session;
 mod settings;
 mod socket;
+mod stateless;
 mod stderr;
 mod tls;
 mod tool;

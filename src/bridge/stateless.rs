@@ -1,0 +1,243 @@
+//! A request in the stateless era as HTTP carries it: whether its headers and its body say the same
+//! (MCP 2026-07-28, Streamable HTTP, sections "Request Metadata" and "Server Validation").
+
+use axum::http::{HeaderMap, StatusCode};
+use data_encoding::BASE64;
+use serde_json::{Value, json};
+
+use crate::mcp::{Envelope, Kind, MODERN, Members, Outcome, response_line};
+
+/// A header does not say what the body says.
+const HEADER_MISMATCH: i64 = -32020;
+/// The request names a revision that nobody here speaks.
+const UNSUPPORTED_VERSION: i64 = -32022;
+const PARSE_ERROR: i64 = -32700;
+const INVALID_REQUEST: i64 = -32600;
+const INVALID_PARAMS: i64 = -32602;
+
+const VERSION_KEY: &str = "io.modelcontextprotocol/protocolVersion";
+const CAPABILITIES_KEY: &str = "io.modelcontextprotocol/clientCapabilities";
+
+/// A request whose headers and body agree.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Stateless {
+    /// Its id, as JSON.
+    pub(crate) id: String,
+    /// Its method.
+    pub(crate) method: String,
+    /// Its parameters, as JSON.
+    pub(crate) params: String,
+    /// What the client can be asked for, as JSON.
+    pub(crate) capabilities: String,
+}
+
+/// What is said to a request that is not passed on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Refusal {
+    /// The status.
+    pub(crate) status: StatusCode,
+    /// The JSON-RPC error response.
+    pub(crate) body: String,
+}
+
+impl Refusal {
+    pub(crate) fn new(status: StatusCode, id: Option<&str>, code: i64, message: &str) -> Self {
+        Self::with(status, id, &json!({"code": code, "message": message}))
+    }
+
+    fn with(status: StatusCode, id: Option<&str>, error: &Value) -> Self {
+        let body = response_line(id.unwrap_or("null"), &Outcome::Error(error.to_string()));
+        Self { status, body }
+    }
+}
+
+/// Whether a request is of this era: its header or its body names a revision without a handshake.
+pub(crate) fn is_stateless(headers: &HeaderMap, body: &str) -> bool {
+    let of_header = only(headers, "mcp-protocol-version").ok().flatten();
+    of_header.is_some_and(|version| version >= MODERN) || body.contains(VERSION_KEY)
+}
+
+/// Reads a request. `Ok(None)` is a notification, which is accepted and means nothing here.
+pub(crate) fn read(headers: &HeaderMap, body: &str) -> Result<Option<Stateless>, Refusal> {
+    let (envelope, kind) = Envelope::read(body).map_err(|error| {
+        let is_json = serde_json::from_str::<serde::de::IgnoredAny>(body).is_ok();
+        let code = if is_json { INVALID_REQUEST } else { PARSE_ERROR };
+        Refusal::new(StatusCode::BAD_REQUEST, None, code, &error.to_string())
+    })?;
+    let id = envelope.id.map(|id| id.get());
+    let method = match kind {
+        Kind::Request(method) => method,
+        Kind::Notification(_) => return Ok(None),
+        Kind::Response(_) => {
+            let message = "a client of this revision sends no answers: it asks again, with inputResponses";
+            return Err(Refusal::new(StatusCode::BAD_REQUEST, None, INVALID_REQUEST, message));
+        }
+    };
+    let refuse = |code, message: &str| Refusal::new(StatusCode::BAD_REQUEST, id, code, message);
+    let mismatch = |message: &str| refuse(HEADER_MISMATCH, &format!("Header mismatch: {message}"));
+    let text = envelope.params.map_or("{}", |params| params.get());
+    let params = Members::read(text)
+        .ok_or_else(|| refuse(INVALID_PARAMS, "the params are no object that says each thing once"))?;
+    let meta = params.get("_meta").unwrap_or("{}");
+    let meta = Members::read(meta)
+        .ok_or_else(|| refuse(INVALID_PARAMS, "the _meta is no object that says each thing once"))?;
+
+    let header = |name: &str| only(headers, name).map_err(|message| mismatch(&message));
+    let version =
+        header("mcp-protocol-version")?.ok_or_else(|| mismatch("MCP-Protocol-Version is missing"))?;
+    let in_body = meta.value::<String>(VERSION_KEY);
+    if in_body.as_deref().is_some_and(|in_body| in_body != version) {
+        return Err(mismatch(&format!(
+            "MCP-Protocol-Version is {version:?}, and the body's _meta says otherwise"
+        )));
+    }
+    if version != MODERN {
+        let error = json!({
+            "code": UNSUPPORTED_VERSION,
+            "message": format!("Unsupported protocol version: {version}"),
+            "data": {"supported": [MODERN], "requested": version},
+        });
+        return Err(Refusal::with(StatusCode::BAD_REQUEST, id, &error));
+    }
+    if in_body.is_none() {
+        return Err(refuse(INVALID_PARAMS, &format!("the _meta does not say {VERSION_KEY}")));
+    }
+    let capabilities = meta
+        .get(CAPABILITIES_KEY)
+        .filter(|capabilities| Members::read(capabilities).is_some())
+        .ok_or_else(|| refuse(INVALID_PARAMS, &format!("the _meta does not say {CAPABILITIES_KEY}")))?;
+
+    let named = header("mcp-method")?.ok_or_else(|| mismatch("Mcp-Method is missing"))?;
+    if named != method {
+        return Err(mismatch(&format!("Mcp-Method is {named:?}, and the body's method {method:?}")));
+    }
+    if let Some(key) = name_key(&method) {
+        let wanted = params
+            .value::<String>(key)
+            .ok_or_else(|| refuse(INVALID_PARAMS, &format!("the params have no {key}")))?;
+        let named = header("mcp-name")?.ok_or_else(|| mismatch("Mcp-Name is missing"))?;
+        let decoded = decoded(named).ok_or_else(|| mismatch("Mcp-Name is no Base64 of UTF-8"))?;
+        if decoded != wanted {
+            return Err(mismatch(&format!("Mcp-Name is {decoded:?}, and the body's {key} {wanted:?}")));
+        }
+    }
+    Ok(Some(Stateless {
+        id: id.unwrap_or("null").to_owned(),
+        method,
+        params: text.to_owned(),
+        capabilities: capabilities.to_owned(),
+    }))
+}
+
+/// The parameter that `Mcp-Name` repeats.
+fn name_key(method: &str) -> Option<&'static str> {
+    match method {
+        "tools/call" | "prompts/get" => Some("name"),
+        "resources/read" => Some("uri"),
+        _ => None,
+    }
+}
+
+/// A header's one value; an error where there are several, or it is no visible text.
+fn only<'h>(headers: &'h HeaderMap, name: &str) -> Result<Option<&'h str>, String> {
+    let mut values = headers.get_all(name).iter();
+    let (Some(value), None) = (values.next(), values.next()) else {
+        return if headers.contains_key(name) { Err(format!("{name} is there twice")) } else { Ok(None) };
+    };
+    value.to_str().map(Some).map_err(|_| format!("{name} has invalid characters"))
+}
+
+/// A value as it was before `=?base64?…?=` carried it.
+fn decoded(value: &str) -> Option<String> {
+    match value.strip_prefix("=?base64?").and_then(|rest| rest.strip_suffix("?=")) {
+        Some(encoded) => String::from_utf8(BASE64.decode(encoded.as_bytes()).ok()?).ok(),
+        None => Some(value.to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const META: &str = r#""_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{}}"#;
+
+    fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
+        let pairs = pairs
+            .iter()
+            .map(|(name, value)| (name.parse().expect("a name"), value.parse().expect("a value")));
+        pairs.collect()
+    }
+
+    fn call(name: &str) -> String {
+        let name = Value::from(name);
+        format!(r#"{{"jsonrpc":"2.0","id":"a","method":"tools/call","params":{{"name":{name},{META}}}}}"#)
+    }
+
+    fn refused(headers: &HeaderMap, body: &str) -> String {
+        let refusal = read(headers, body).expect_err(body);
+        format!("{} {}", refusal.status.as_u16(), refusal.body)
+    }
+
+    const AGREED: [(&str, &str); 3] =
+        [("mcp-protocol-version", "2026-07-28"), ("mcp-method", "tools/call"), ("mcp-name", "echo")];
+
+    #[test]
+    fn a_request_whose_headers_and_body_agree_is_passed_on_as_it_stands() {
+        let request = read(&headers(&AGREED), &call("echo")).expect("agreed").expect("a request");
+        assert_eq!((request.id.as_str(), request.method.as_str()), ("\"a\"", "tools/call"));
+        assert_eq!(request.capabilities, "{}");
+        assert_eq!(request.params, format!(r#"{{"name":"echo",{META}}}"#));
+        let encoded = [AGREED[0], AGREED[1], ("mcp-name", "=?base64?w6kg8J+YgA==?=")];
+        assert!(read(&headers(&encoded), &call("é 😀")).is_ok());
+        let ping = r#"{"jsonrpc":"2.0","method":"notifications/x"}"#;
+        assert_eq!(read(&headers(&AGREED[..1]), ping), Ok(None));
+    }
+
+    #[test]
+    fn whatever_two_readers_could_read_differently_is_refused_with_its_code() {
+        let other = |index: usize, value: &'static str| {
+            let mut pairs = AGREED;
+            pairs[index].1 = value;
+            headers(&pairs)
+        };
+        let agreed = headers(&AGREED);
+        let mut twice = agreed.clone();
+        twice.append("mcp-name", "other".parse().expect("a value"));
+        let body = call("echo");
+        for (headers, body, code) in [
+            (headers(&AGREED[1..]), body.clone(), HEADER_MISMATCH),
+            (headers(&AGREED[..1]), body.clone(), HEADER_MISMATCH),
+            (headers(&AGREED[..2]), body.clone(), HEADER_MISMATCH),
+            (other(1, "tools/list"), body.clone(), HEADER_MISMATCH),
+            (other(2, "Echo"), body.clone(), HEADER_MISMATCH),
+            (other(2, "=?base64?%%?="), body.clone(), HEADER_MISMATCH),
+            (twice, body.clone(), HEADER_MISMATCH),
+            (other(0, "2025-11-25"), body.clone(), HEADER_MISMATCH),
+            (other(0, "2027-01-01"), body.replace("2026-07-28", "2027-01-01"), UNSUPPORTED_VERSION),
+            (agreed.clone(), body.replace("clientCapabilities", "other"), INVALID_PARAMS),
+            (agreed.clone(), body.replace("protocolVersion", "other"), INVALID_PARAMS),
+            (agreed.clone(), body.replace(r#""name":"echo","#, ""), INVALID_PARAMS),
+            (
+                agreed.clone(),
+                body.replace(r#""name":"echo","#, r#""name":"echo","name":"x","#),
+                INVALID_PARAMS,
+            ),
+            (agreed.clone(), r#"{"jsonrpc":"2.0","id":1,"result":{}}"#.to_owned(), INVALID_REQUEST),
+            (agreed.clone(), "[]".to_owned(), INVALID_REQUEST),
+            (agreed, "{".to_owned(), PARSE_ERROR),
+        ] {
+            let told = refused(&headers, &body);
+            assert!(
+                told.starts_with("400 ") && told.contains(&format!("\"code\":{code},")),
+                "{body}: {told}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_refusal_names_the_request_and_what_is_supported() {
+        let headers = headers(&[("mcp-protocol-version", "2027-01-01")]);
+        let told = refused(&headers, &call("echo").replace("2026-07-28", "2027-01-01"));
+        assert!(told.contains(r#""id":"a""#) && told.contains(r#""supported":["2026-07-28"]"#), "{told}");
+    }
+}
