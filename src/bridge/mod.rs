@@ -22,6 +22,7 @@ mod child;
 mod children;
 mod connection;
 mod error;
+mod exchange;
 mod greeting;
 mod guard;
 mod handshake;

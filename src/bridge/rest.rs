@@ -7,18 +7,21 @@ use axum::body::Body;
 use axum::extract::{Extension, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::Body as _;
 use serde_json::{Value, json};
 use tokio::sync::OwnedSemaphorePermit;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use super::auth::{Principal, gate};
 use super::budget::SMALL_BYTES;
+use super::exchange;
 use super::greeting::Era;
 use super::pool::{Lease, PoolError};
 use super::problem::{self, Problem};
 use super::serve::Bridge;
+use super::stateless::{self, Refusal, Stateless};
 use super::tool::{self, ToolError};
 use crate::mcp::{BareRequest, ToolAnswer};
 
@@ -37,16 +40,49 @@ pub(crate) async fn call(
     Extension(principal): Extension<Principal>,
     request: Request,
 ) -> Response {
-    match answer(&bridge, &principal, request).await {
-        Ok(value) => ([(header::CONTENT_TYPE, "application/json")], value.to_string()).into_response(),
-        Err(problem) => problem.into_response(),
+    answer(&bridge, &principal, request).await.unwrap_or_else(IntoResponse::into_response)
+}
+
+async fn answer(bridge: &Arc<Bridge>, principal: &Principal, request: Request) -> Result<Response, Problem> {
+    // Held until the answer is there: the call makes copies of it.
+    let _room = room(bridge, request.body().size_hint().upper()).await?;
+    let headers = request.headers().clone();
+    let body = read(bridge, request).await?;
+    let text = std::str::from_utf8(&body).unwrap_or_default();
+    if text.contains("\"jsonrpc\"") && stateless::is_stateless(&headers, text) {
+        return mcp(bridge, principal, stateless::read(&headers, text)).await;
+    }
+    let value = bare(bridge, principal, understand(&body)?).await?;
+    Ok(([(header::CONTENT_TYPE, "application/json")], value.to_string()).into_response())
+}
+
+/// A request of the stateless era.
+async fn mcp(
+    bridge: &Arc<Bridge>,
+    principal: &Principal,
+    request: Result<Option<Stateless>, Refusal>,
+) -> Result<Response, Problem> {
+    let request = match request {
+        Ok(Some(request)) => request,
+        Ok(None) => return Ok(StatusCode::ACCEPTED.into_response()),
+        Err(refusal) => return Ok(refusal.into_response()),
+    };
+    if let Some(tool) = request.tool().filter(|tool| !principal.may_call(tool)) {
+        return Err(gate::denied(principal, tool));
+    }
+    if bridge.is_stopping() {
+        return Err(problem::stopping());
+    }
+    let _place = bridge.gate.enter(principal)?;
+    let deadline = Instant::now() + bridge.settings.call_timeout;
+    let lease = bridge.pool.lease(QUEUE).await.map_err(|error| no_server(bridge, error))?;
+    tokio::select! {
+        response = exchange::answer(lease, request, deadline) => Ok(response),
+        () = bridge.stopped() => Err(problem::stopping()),
     }
 }
 
-async fn answer(bridge: &Arc<Bridge>, principal: &Principal, request: Request) -> Result<Value, Problem> {
-    // Held until the answer is there: the call makes copies of it.
-    let _room = room(bridge, request.body().size_hint().upper()).await?;
-    let wanted = read(bridge, request).await?;
+async fn bare(bridge: &Arc<Bridge>, principal: &Principal, wanted: BareRequest) -> Result<Value, Problem> {
     if !principal.may_call(&wanted.method) {
         return Err(gate::denied(principal, &wanted.method));
     }
@@ -136,7 +172,7 @@ async fn room(bridge: &Bridge, length: Option<u64>) -> Result<Option<OwnedSemaph
     room.map_err(|_| problem::no_room(limit))
 }
 
-async fn read(bridge: &Bridge, request: Request) -> Result<BareRequest, Problem> {
+async fn read(bridge: &Bridge, request: Request) -> Result<Bytes, Problem> {
     if !is_json(request.headers()) {
         // A page may post any other type without asking first.
         let problem = Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "the body is not declared as JSON");
@@ -155,7 +191,7 @@ async fn read(bridge: &Bridge, request: Request) -> Result<BareRequest, Problem>
         }
         Problem::new(StatusCode::BAD_REQUEST, format!("the body broke off: {error}"))
     })?;
-    understand(&body.to_bytes())
+    Ok(body.to_bytes())
 }
 
 fn is_json(headers: &HeaderMap) -> bool {

@@ -29,6 +29,15 @@ pub(crate) struct Stateless {
     pub(crate) params: String,
     /// What the client can be asked for, as JSON.
     pub(crate) capabilities: String,
+    /// What `tools/call`, `prompts/get` or `resources/read` is about.
+    pub(crate) name: Option<String>,
+}
+
+impl Stateless {
+    /// The tool that is called.
+    pub(crate) fn tool(&self) -> Option<&str> {
+        self.name.as_deref().filter(|_| self.method == "tools/call")
+    }
 }
 
 /// What is said to a request that is not passed on.
@@ -111,6 +120,7 @@ pub(crate) fn read(headers: &HeaderMap, body: &str) -> Result<Option<Stateless>,
     if named != method {
         return Err(mismatch(&format!("Mcp-Method is {named:?}, and the body's method {method:?}")));
     }
+    let mut name = None;
     if let Some(key) = name_key(&method) {
         let wanted = params
             .value::<String>(key)
@@ -120,12 +130,14 @@ pub(crate) fn read(headers: &HeaderMap, body: &str) -> Result<Option<Stateless>,
         if decoded != wanted {
             return Err(mismatch(&format!("Mcp-Name is {decoded:?}, and the body's {key} {wanted:?}")));
         }
+        name = Some(wanted);
     }
     Ok(Some(Stateless {
         id: id.unwrap_or("null").to_owned(),
         method,
         params: text.to_owned(),
         capabilities: capabilities.to_owned(),
+        name,
     }))
 }
 
