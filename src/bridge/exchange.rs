@@ -21,6 +21,8 @@ use crate::mcp::{MODERN, Members, Outcome, json_text, notification_line, respons
 
 const TOO_SLOW: &str = "the server did not answer in time (--call-timeout)";
 const METHOD_NOT_FOUND: i64 = -32601;
+/// The server needs what the client did not say that it can.
+const MISSING_CAPABILITY: i64 = -32021;
 const INTERNAL_ERROR: i64 = -32603;
 /// What a server says besides the answer and the client has not taken yet; more of it is dropped.
 const ASIDES: usize = 64;
@@ -124,6 +126,7 @@ fn event(line: &str) -> Bytes {
 fn whole(request: &Stateless, outcome: Outcome<String>) -> Response {
     let status = match &outcome {
         Outcome::Error(error) if code(error) == Some(METHOD_NOT_FOUND) => StatusCode::NOT_FOUND,
+        Outcome::Error(error) if code(error) == Some(MISSING_CAPABILITY) => StatusCode::BAD_REQUEST,
         _ => StatusCode::OK,
     };
     Refusal { status, body: response_line(&request.id, &outcome) }.into_response()
