@@ -1,7 +1,6 @@
 //! `render`: the deployment as Compose files and `docker run` lines.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
@@ -12,6 +11,7 @@ use super::error::CliError;
 use super::example::example;
 use super::files::{NewFile, Written, write_all};
 use super::session::{Global, Users};
+use crate::config::files::{self, Unreadable};
 use crate::config::{App, Source, Stack};
 use crate::diagnostic::{Exit, Failure};
 use crate::engine::is_checkout;
@@ -32,7 +32,7 @@ pub(super) async fn run(global: &Global, args: &RenderArgs) -> Result<Exit, Fail
     let known = Known::of(global, &stack, args.pin).await?;
     match args.what {
         WhatArg::Run => line(global, args, &stack, &known),
-        what => files(global, args, &stack, &known, &profiles(what)),
+        what => compose_files(global, args, &stack, &known, &profiles(what)),
     }
 }
 
@@ -167,7 +167,7 @@ fn line(global: &Global, args: &RenderArgs, stack: &Stack, known: &Known) -> Res
     Ok(Exit::Done)
 }
 
-fn files(
+fn compose_files(
     global: &Global,
     args: &RenderArgs,
     stack: &Stack,
@@ -341,25 +341,17 @@ fn report(global: &Global, written: &[(PathBuf, Written)]) {
 
 const AS_RENDERED: &str = "is as rendered";
 
-/// A file's text. What is no file may never end.
-fn read(path: &Path) -> io::Result<String> {
-    if !std::fs::metadata(path)?.is_file() {
-        return Err(io::Error::other("it is not a file"));
-    }
-    std::fs::read_to_string(path)
-}
-
 fn check(global: &Global, folder: &Path, rendered: &[Rendered]) -> Exit {
     let mut documents = Vec::new();
     for file in rendered {
         let path = folder.join(file.name);
         let shown = global.shown(&path);
-        let (found, unreadable) = match read(&path) {
-            Ok(found) => (found, None),
-            Err(error) if error.kind() == ErrorKind::NotFound => {
-                (String::new(), Some("is not there".to_owned()))
-            }
-            Err(error) => (String::new(), Some(format!("cannot be read: {error}"))),
+        let read = files::read(&path).map(|(bytes, _)| String::from_utf8(bytes));
+        let (found, unreadable) = match read {
+            Ok(Ok(found)) => (found, None),
+            Ok(Err(_)) => (String::new(), Some("cannot be read: it is not UTF-8".to_owned())),
+            Err(Unreadable::Missing) => (String::new(), Some("is not there".to_owned())),
+            Err(Unreadable::Other(why)) => (String::new(), Some(format!("cannot be read: {why}"))),
         };
         // The digest differs wherever anything does.
         let [before, after] = [&found, &file.text].map(|text| unsealed(text));

@@ -33,7 +33,7 @@ pub use reference::reference;
 pub use resolve::{Input, Resolved, Setting, resolve, resolve_text};
 pub use schema::schema;
 pub use secrets::DECIDED;
-pub(crate) use settings::ORCHESTRATOR_IMAGE;
+pub(crate) use settings::{BRIDGE_IMAGE, ORCHESTRATOR_IMAGE, REST, WEBSOCKET};
 pub(crate) use shape::is_variable;
 pub use stack::{
     App, Bridge, EnvFile, Hardening, LogPlace, Logs, Network, Orchestrator, Protection, Seccomp, Source,

@@ -62,7 +62,10 @@ pub(super) const SECTIONS: [(&str, &str); 7] = [
 /// The image of our own stdio server.
 pub(crate) const ORCHESTRATOR_IMAGE: &str = "mcp-orchestrator:latest";
 /// The image of the bridge to our own stdio server.
-pub(super) const BRIDGE_IMAGE: &str = "mcp-bridge:latest";
+pub(crate) const BRIDGE_IMAGE: &str = "mcp-bridge:latest";
+/// The ports that the bridge listens on inside its container.
+pub(crate) const WEBSOCKET: u16 = 8765;
+pub(crate) const REST: u16 = 5000;
 /// The env file that is read where it exists and none is named.
 pub(super) const ENV_FILE: &str = ".env";
 /// The Dockerfile of a context that names none.

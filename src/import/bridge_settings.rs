@@ -3,25 +3,9 @@
 use super::description::Draft;
 use super::service::{Service, Variable};
 use super::writer::Value;
-use crate::config::DECIDED;
+use crate::config::{BRIDGE_IMAGE, DECIDED};
 
-/// Variables of the bridge that are settings of the same meaning.
-const ONE: [(&str, &str); 6] = [
-    ("MCP_BRIDGE_MAX_CONNECTIONS", "bridge.max_connections"),
-    ("MCP_BRIDGE_MAX_MESSAGE", "bridge.max_message"),
-    ("MCP_BRIDGE_CALL_TIMEOUT", "bridge.call_timeout"),
-    ("MCPO_LOG_MAX_SIZE", "logs.max_size"),
-    ("MCPO_LOG_MAX_FILES", "logs.max_files"),
-    ("MCPO_LOG_DIR", "logs.mount"),
-];
-
-const LISTS: [(&str, &str); 2] = [
-    ("MCP_BRIDGE_ALLOW_ORIGIN", "bridge.allowed_origins"),
-    ("MCP_BRIDGE_ALLOW_HOST", "bridge.allowed_hosts"),
-];
-
-/// The bridge's image in front of our own server, and that server's program in it.
-const OUR_BRIDGE: &str = "mcp-bridge:latest";
+/// The program of our own server in its image.
 const OUR_PROGRAM: &str = "/mcp-orchestrator";
 
 /// Whether a variable is set by every deployment, from other settings.
@@ -59,9 +43,23 @@ pub(super) fn of(draft: &mut Draft<'_>, bridge: &Service, alone: bool) {
         Some(Variable::Written(value)) => Some(value.expose().to_owned()),
         Some(Variable::Passed | Variable::Unresolved(_)) | None => None,
     };
-    for (name, key) in ONE {
-        if let Some(value) = text(name) {
-            draft.one(key, &value, bridge.line, &at(name));
+    for (name, key) in DECIDED {
+        let Some(value) = text(name) else { continue };
+        match key {
+            // Below, since they mean more than one value.
+            "logs.max_age" | "orchestrator.command" => {}
+            "bridge.allowed_hosts" | "bridge.allowed_origins" => {
+                let items: Vec<String> = value
+                    .split(',')
+                    .map(str::trim)
+                    .filter(|item| !item.is_empty() && *item != "mcp-bridge")
+                    .map(str::to_owned)
+                    .collect();
+                if !items.is_empty() {
+                    draft.value(key, Value::List(items), bridge.line, &at(name), false);
+                }
+            }
+            key => drop(draft.one(key, &value, bridge.line, &at(name))),
         }
     }
     if let Some(age) = text("MCPO_LOG_MAX_AGE") {
@@ -69,20 +67,8 @@ pub(super) fn of(draft: &mut Draft<'_>, bridge: &Service, alone: bool) {
     } else if bridge.ours {
         draft.one("logs.max_age", "unlimited", bridge.line, &at("MCPO_LOG_MAX_AGE"));
     }
-    for (name, key) in LISTS {
-        let Some(value) = text(name) else { continue };
-        let items: Vec<String> = value
-            .split(',')
-            .map(str::trim)
-            .filter(|item| !item.is_empty() && *item != "mcp-bridge")
-            .map(str::to_owned)
-            .collect();
-        if !items.is_empty() {
-            draft.value(key, Value::List(items), bridge.line, &at(name), false);
-        }
-    }
     let of_ours =
-        |image: &str| image == OUR_BRIDGE || image == "mcp-bridge" || image.ends_with("-mcp-bridge:latest");
+        |image: &str| image == BRIDGE_IMAGE || image == "mcp-bridge" || image.ends_with("-mcp-bridge:latest");
     if let Some(image) = bridge.image.as_deref().filter(|image| !of_ours(image)) {
         if bridge.ours {
             draft.one("bridge.image", image, bridge.line, &at("image"));
@@ -103,7 +89,7 @@ pub(super) fn of(draft: &mut Draft<'_>, bridge: &Service, alone: bool) {
     let image = bridge.build.as_ref().and_then(|build| build.orchestrator_image.clone());
     if let Some(image) = image.filter(|image| image != "orchestrator") {
         draft.one("orchestrator.image", &image, bridge.line, &at("build.args"));
-    } else if !bridge.ours || bridge.image.as_deref().is_some_and(|image| image != OUR_BRIDGE) {
+    } else if !bridge.ours || bridge.image.as_deref().is_some_and(|image| image != BRIDGE_IMAGE) {
         let why = "the server behind the bridge is not in the file; it is our own unless you set `orchestrator.image`";
         draft.ledger.note(bridge.line, "orchestrator", why);
         if bridge.ours {

@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use super::ledger::{Ledger, clean};
 use super::paths::{is_beside, relocated};
 use super::reader::variable_path;
-use super::roles::{REST, Roles, WEBSOCKET};
+use super::roles::Roles;
 use super::service::{Build, MountKind, Project, Service, Variable};
 use super::writer::{Entries, Value, flow};
 use super::{Origin, bridge_settings, hardening};
-use crate::config;
+use crate::config::{self, REST, WEBSOCKET};
 use crate::model::{is_known_secret, is_secret_name, is_secret_value, secret_argument};
 
 /// What is written so far.

@@ -3,6 +3,7 @@
 use super::error::ImportError;
 use super::ledger::Ledger;
 use super::service::{Project, Service, Variable};
+use crate::config::{REST, WEBSOCKET};
 
 /// The services that are taken over, by their place in the project.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -11,10 +12,6 @@ pub(super) struct Roles {
     pub(super) bridge: Option<usize>,
     pub(super) app: Option<usize>,
 }
-
-/// The ports that the bridge listens on inside its container.
-pub(super) const WEBSOCKET: u16 = 8765;
-pub(super) const REST: u16 = 5000;
 
 impl Roles {
     pub(super) fn of(project: &Project, file: &str, ledger: &mut Ledger) -> Result<Self, ImportError> {

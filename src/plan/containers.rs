@@ -11,12 +11,9 @@ use super::limits::Limits;
 use super::observed::{ImageFacts, Machine};
 use super::op::Network;
 use super::spawn::{self, spawn_line};
-use crate::config::{self, LogPlace, Seccomp, Stack};
+use crate::config::{self, LogPlace, REST, Seccomp, Stack, WEBSOCKET};
 use crate::model::{ImageRef, Secret, User, label};
 
-/// The ports that the bridge listens on inside its container.
-pub(super) const WEBSOCKET: u16 = 8765;
-pub(super) const REST: u16 = 5000;
 const PRIVATE: &str = "mcp";
 /// Where an application finds the bridge.
 const URL: &str = "MCP_ORCHESTRATOR_URL";

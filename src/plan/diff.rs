@@ -137,7 +137,7 @@ fn taken_ports(container: &Container, unusable: &mut BTreeSet<u16>, observed: &O
 /// The setting that a published port comes from.
 #[must_use]
 pub fn setting_of(container: &Container, port: u16) -> &'static str {
-    use super::containers::{REST, WEBSOCKET};
+    use crate::config::{REST, WEBSOCKET};
     match (container.service, port) {
         (Service::Bridge, WEBSOCKET) => "bridge.websocket_port",
         (Service::Bridge, REST) => "bridge.rest_port",

@@ -47,8 +47,9 @@ impl RunLine {
 
     /// Names the image of `container` by a reference that can only ever mean one.
     pub fn pin(&mut self, container: &Container, reference: &str) {
+        // It stands before the command, which may be anything.
         let named = |part: &&mut Part| part.words == [container.image.as_str()];
-        if let Some(part) = self.parts.iter_mut().rev().find(named) {
+        if let Some(part) = self.parts.iter_mut().find(named) {
             part.words = vec![reference.to_owned()];
         }
     }
@@ -91,7 +92,7 @@ pub fn run_line(container: &Container, desired: &Desired, folder: &Path) -> RunL
     let optional = container.origins.env_file.as_ref().filter(|file| !file.required);
     RunLine {
         before: before(container, desired),
-        env_file: optional.map(|file| from_folder(&file.path, folder, !file.path.starts_with(folder))),
+        env_file: optional.map(|file| seen_from(&file.path, folder)),
         parts: parts(container, folder),
     }
 }
@@ -128,6 +129,11 @@ pub(super) fn parts(container: &Container, folder: &Path) -> Vec<Part> {
     parts.0
 }
 
+/// A path for somebody in `folder`, who may be anywhere but below it.
+fn seen_from(path: &Path, folder: &Path) -> String {
+    from_folder(path, folder, !path.starts_with(folder))
+}
+
 struct Parts(Vec<Part>);
 
 impl Parts {
@@ -143,7 +149,7 @@ impl Parts {
 fn variables(container: &Container, folder: &Path, parts: &mut Parts) {
     let origins = &container.origins;
     if let Some(file) = &origins.env_file {
-        let path = from_folder(&file.path, folder, !file.path.starts_with(folder));
+        let path = seen_from(&file.path, folder);
         parts.add(&["--env-file", &path], "its keys, which stay out of this line and of the shell's history");
     }
     for key in container.set_by_name() {

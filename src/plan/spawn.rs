@@ -31,7 +31,8 @@ const NEEDS_THE_SOCKET: &str = "app.spawns: to start containers the application 
 pub(super) struct SpawnLine {
     /// The words as a POSIX shell, or `shlex.split`, takes them.
     pub text: String,
-    /// The variables that the line passes on by name.
+    /// What its reader needs to have: the variables that the line passes on by name, and the whole env
+    /// file, of which Compose hands over no part.
     pub environment: BTreeMap<String, Secret>,
     /// Those of them that the env file gives.
     pub from_file: BTreeSet<String>,

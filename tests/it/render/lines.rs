@@ -62,3 +62,13 @@ proptest! {
         prop_assert_eq!(&through_a_shell(&line)[..], &line.argv()[1..]);
     }
 }
+
+#[test]
+fn a_pinned_line_names_its_image_by_the_pin_and_leaves_a_command_of_that_name_alone() {
+    let stack = stack(&[("orchestrator.command", "[\"mcp-orchestrator:latest\"]")]);
+    let desired = of(&stack, Profile::Bridge);
+    let mut line = run_line(&desired.stdio, &desired, &stack.folder);
+    line.pin(&desired.stdio, "sha256:0");
+    let argv = line.argv();
+    assert_eq!(argv[argv.len() - 2..], ["sha256:0", "mcp-orchestrator:latest"]);
+}
