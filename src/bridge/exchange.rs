@@ -45,7 +45,7 @@ pub(crate) async fn answer(lease: Lease, request: Stateless, deadline: Instant) 
         return not_found(&request).into_response();
     }
     if request.method == "server/discover" {
-        return whole(&request, discovered(lease.era()));
+        return whole(&request, &discovered(lease.era()));
     }
     let Some(params) = params_for(lease.era(), &request) else { return not_found(&request).into_response() };
     let (asides, mut told) = mpsc::channel(ASIDES);
@@ -58,7 +58,7 @@ pub(crate) async fn answer(lease: Lease, request: Stateless, deadline: Instant) 
     match first {
         Err(_) => broken(&request, &TOO_SLOW),
         Ok(Heard::Answer(Err(end))) => broken(&request, &end),
-        Ok(Heard::Answer(Ok(answer))) => whole(&request, outcome(lease.era(), &request, answer)),
+        Ok(Heard::Answer(Ok(answer))) => whole(&request, &outcome(lease.era(), &request, answer)),
         Ok(Heard::Aside(line)) => events(Exchange { lease, asked, told, request, deadline }, &line),
     }
 }
@@ -123,13 +123,13 @@ fn event(line: &str) -> Bytes {
     Bytes::from(format!("data: {line}\n\n"))
 }
 
-fn whole(request: &Stateless, outcome: Outcome<String>) -> Response {
-    let status = match &outcome {
+fn whole(request: &Stateless, outcome: &Outcome<String>) -> Response {
+    let status = match outcome {
         Outcome::Error(error) if code(error) == Some(METHOD_NOT_FOUND) => StatusCode::NOT_FOUND,
         Outcome::Error(error) if code(error) == Some(MISSING_CAPABILITY) => StatusCode::BAD_REQUEST,
         _ => StatusCode::OK,
     };
-    Refusal { status, body: response_line(&request.id, &outcome) }.into_response()
+    Refusal { status, body: response_line(&request.id, outcome) }.into_response()
 }
 
 impl IntoResponse for Refusal {

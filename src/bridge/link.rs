@@ -208,11 +208,6 @@ impl Link {
         self.send(notification_line(method, params)).await
     }
 
-    /// Answers a request of the server's; `id` as it wrote it.
-    pub(crate) async fn answer(&self, id: &str, outcome: &Outcome<String>) -> Result<(), LinkEnd> {
-        self.send(response_line(id, outcome)).await
-    }
-
     async fn send(&self, mut line: String) -> Result<(), LinkEnd> {
         line.push('\n');
         let sent = self.outbox.send(Bytes::from(line)).await;
@@ -335,10 +330,11 @@ impl Shared {
                     Outcome::Error(error) => Outcome::Error(error.get().to_owned()),
                 };
                 let call = id.and_then(|id| self.calls().open.remove(&id.parse().ok()?));
-                match call {
+                if let Some(call) = call {
                     // Whoever has given up does not hear it.
-                    Some(call) => drop(call.answer.send(Ok(Answer::Rpc(outcome)))),
-                    None => tracing::debug!("an answer to nobody"),
+                    drop(call.answer.send(Ok(Answer::Rpc(outcome))));
+                } else {
+                    tracing::debug!("an answer to nobody");
                 }
                 None
             }

@@ -3,6 +3,7 @@
 
 use axum::http::{HeaderMap, StatusCode};
 use data_encoding::BASE64;
+use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 use crate::mcp::{Envelope, Kind, MODERN, Members, Outcome, response_line};
@@ -73,7 +74,7 @@ pub(crate) fn read(headers: &HeaderMap, body: &str) -> Result<Option<Stateless>,
         let code = if is_json { INVALID_REQUEST } else { PARSE_ERROR };
         Refusal::new(StatusCode::BAD_REQUEST, None, code, &error.to_string())
     })?;
-    let id = envelope.id.map(|id| id.get());
+    let id = envelope.id.map(RawValue::get);
     let method = match kind {
         Kind::Request(method) => method,
         Kind::Notification(_) => return Ok(None),
