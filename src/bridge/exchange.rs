@@ -1,11 +1,9 @@
 //! A stateless request, put to a server of the pool's: answered with one JSON object, or, where the
 //! server says something before it answers, with a stream of events that the answer ends.
 
-use std::convert::Infallible;
 use std::fmt::Display;
 
-use axum::body::Body;
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use futures_util::stream;
@@ -16,8 +14,9 @@ use tokio::time::{Instant, timeout_at};
 use super::greeting::Era;
 use super::link::{Answer, Aside, Asked, LinkEnd};
 use super::pool::Lease;
+use super::sessions::sse;
 use super::stateless::{Refusal, Stateless};
-use crate::mcp::{MODERN, Members, Outcome, json_text, notification_line, response_line};
+use crate::mcp::{MODERN, Members, bare_result, Outcome, json_text, notification_line, response_line};
 
 const TOO_SLOW: &str = "the server did not answer in time (--call-timeout)";
 const METHOD_NOT_FOUND: i64 = -32601;
@@ -102,25 +101,18 @@ fn events(exchange: Exchange, first: &str) -> Response {
         let heard = timeout_at(exchange.deadline, next(&mut exchange.asked, &mut exchange.told)).await;
         let request = &exchange.request;
         let outcome = match heard {
-            Ok(Heard::Aside(line)) => return Some((Ok(event(&line)), Some(exchange))),
+            Ok(Heard::Aside(line)) => return Some((event(&line), Some(exchange))),
             Ok(Heard::Answer(Ok(answer))) => outcome(exchange.lease.era(), request, answer),
             Ok(Heard::Answer(Err(end))) => internal(&end),
             Err(_) => internal(&TOO_SLOW),
         };
-        Some((Ok(event(&response_line(&request.id, &outcome))), None))
+        Some((event(&response_line(&request.id, &outcome)), None))
     });
-    let events = stream::StreamExt::chain(stream::iter([Ok::<_, Infallible>(first)]), rest);
-    let mut response = Response::new(Body::from_stream(events));
-    let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    // Proxies that gather what they pass on would hold the events back.
-    headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
-    response
+    sse::response(stream::StreamExt::chain(stream::iter([first]), rest))
 }
 
 fn event(line: &str) -> Bytes {
-    Bytes::from(format!("data: {line}\n\n"))
+    sse::event(None, line.as_bytes())
 }
 
 fn whole(request: &Stateless, outcome: &Outcome<String>) -> Response {
@@ -201,11 +193,7 @@ fn outcome(era: &Era, request: &Stateless, answer: Answer) -> Outcome<String> {
         }
         (_, Answer::Rpc(outcome)) => outcome,
         (_, Answer::Bare(line)) => {
-            let failed = Members::read(&line).and_then(|line| Some(line.get("error")? != "null"));
-            let text = json!([{"type": "text", "text": line}]);
-            let is_error = failed.unwrap_or_default();
-            let result = json!({"content": text, "isError": is_error, "resultType": "complete"});
-            Outcome::Result(result.to_string())
+            Outcome::Result(completed(&request.method, &bare_result(&line)))
         }
     }
 }

@@ -113,7 +113,7 @@ fn accept_key(headers: &HeaderMap) -> Result<String, Problem> {
 }
 
 /// A place for a server process; one of the pool's that nobody uses makes room.
-async fn slot(bridge: &Bridge) -> Option<OwnedSemaphorePermit> {
+pub(crate) async fn slot(bridge: &Bridge) -> Option<OwnedSemaphorePermit> {
     let slots = || Arc::clone(&bridge.slots);
     if let Ok(slot) = slots().try_acquire_owned() {
         return Some(slot);

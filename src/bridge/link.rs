@@ -15,7 +15,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use super::child::Child;
 use crate::mcp::{
-    Envelope, FrameError, Kind, Members, Outcome, notification_line, request_line, response_line,
+    Envelope, FrameError, Kind, Members, Outcome, bare_line, notification_line, request_line, response_line,
 };
 
 /// Lines that wait to be written: whoever has another waits.
@@ -415,11 +415,6 @@ fn cancellation(id: u64, speech: Speech) -> Bytes {
     }
     let params = format!(r#"{{"requestId":{id},"reason":"the client has gone"}}"#);
     framed(notification_line("notifications/cancelled", Some(&params)))
-}
-
-fn bare_line(method: &str, params: Option<&str>) -> String {
-    let method = serde_json::Value::from(method);
-    format!(r#"{{"method":{method},"params":{}}}"#, params.unwrap_or("{}"))
 }
 
 /// The parameters with the link's own progress token in the place of the client's, and the client's.

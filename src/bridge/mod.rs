@@ -8,6 +8,8 @@
 //!   feed or a carriage return inside would be two lines and closes the connection with 1007
 //!   (pretty-printed JSON too: to compact it would be to change it); one line feed at its end is its
 //!   end, and a carriage return before a line feed of the server's belongs to the line's end.
+//! - `/mcp`, MCP's Streamable HTTP of every revision: `POST`, `GET` and `DELETE` with sessions up to 2025-11-25,
+//!   and stateless `POST` from 2026-07-28 on, whatever the server speaks.
 //! - `POST /mcp` with `{"method", "params"}`: calls that tool, answers with its JSON.
 //! - `GET /healthz`: whether the bridge is alive; starts nothing.
 //!
@@ -30,6 +32,7 @@ mod health;
 mod link;
 mod lobby;
 mod mark;
+mod permitted;
 mod pieces;
 mod pool;
 mod problem;
@@ -37,6 +40,7 @@ pub mod program;
 mod rest;
 mod serve;
 mod session;
+mod sessions;
 mod settings;
 mod socket;
 mod stateless;

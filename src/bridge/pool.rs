@@ -93,6 +93,14 @@ impl Pool {
         }
     }
 
+    /// How the server speaks: one is asked, where nobody has yet.
+    pub(crate) async fn era(self: &Arc<Self>, patience: Duration) -> Result<Arc<Era>, PoolError> {
+        if let Some(era) = self.era.lock().await.clone() {
+            return Ok(era);
+        }
+        Ok(Arc::clone(&self.lease(patience).await?.era))
+    }
+
     /// Ends one that nobody uses, for somebody who needs its place. Whether there was one.
     pub(crate) fn make_room(&self) -> bool {
         let oldest = {

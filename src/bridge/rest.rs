@@ -21,6 +21,7 @@ use super::greeting::Era;
 use super::pool::{Lease, PoolError};
 use super::problem::{self, Problem};
 use super::serve::Bridge;
+use super::sessions;
 use super::stateless::{self, Refusal, Stateless};
 use super::tool::{self, ToolError};
 use crate::mcp::{BareRequest, ToolAnswer};
@@ -28,7 +29,7 @@ use crate::mcp::{BareRequest, ToolAnswer};
 /// What a body has to be.
 const SHAPE: &str = "send {\"method\": \"<tool>\", \"params\": {<arguments>}}";
 /// How long a call waits for a server while all are busy.
-const QUEUE: Duration = Duration::from_secs(2);
+pub(crate) const QUEUE: Duration = Duration::from_secs(2);
 /// For the list that tells a tool that is not there from one that failed.
 const LIST_PATIENCE: Duration = Duration::from_secs(5);
 /// JSON-RPC's code for arguments that do not fit.
@@ -49,8 +50,11 @@ async fn answer(bridge: &Arc<Bridge>, principal: &Principal, request: Request) -
     let headers = request.headers().clone();
     let body = read(bridge, request).await?;
     let text = std::str::from_utf8(&body).unwrap_or_default();
-    if text.contains("\"jsonrpc\"") && stateless::is_stateless(&headers, text) {
-        return mcp(bridge, principal, stateless::read(&headers, text)).await;
+    if text.contains("\"jsonrpc\"") {
+        if stateless::is_stateless(&headers, text) {
+            return mcp(bridge, principal, stateless::read(&headers, text)).await;
+        }
+        return sessions::post(bridge, principal, &headers, text).await;
     }
     let value = bare(bridge, principal, understand(&body)?).await?;
     Ok(([(header::CONTENT_TYPE, "application/json")], value.to_string()).into_response())
@@ -125,7 +129,7 @@ async fn converse(bridge: &Bridge, wanted: BareRequest) -> Result<Value, Problem
     }
 }
 
-fn no_server(bridge: &Bridge, error: PoolError) -> Problem {
+pub(crate) fn no_server(bridge: &Bridge, error: PoolError) -> Problem {
     match error {
         PoolError::Full(_) => problem::full(bridge.settings.max_connections),
         PoolError::Spawn { program, reason } => problem::cannot_start(&program, &reason),
@@ -133,7 +137,7 @@ fn no_server(bridge: &Bridge, error: PoolError) -> Problem {
     }
 }
 
-fn bad_gateway(error: &impl std::fmt::Display) -> Problem {
+pub(crate) fn bad_gateway(error: &impl std::fmt::Display) -> Problem {
     Problem::new(StatusCode::BAD_GATEWAY, error.to_string())
         .hint("the server's own words are in the bridge's log")
 }
@@ -204,10 +208,6 @@ fn understand(body: &[u8]) -> Result<BareRequest, Problem> {
     let wrong = |detail: &str| Problem::new(StatusCode::BAD_REQUEST, detail).hint(SHAPE);
     let body: Value =
         serde_json::from_slice(body).map_err(|error| wrong(&format!("the body is not JSON: {error}")))?;
-    if body.get("jsonrpc").is_some() {
-        return Err(Problem::new(StatusCode::NOT_IMPLEMENTED, "this path does not speak JSON-RPC over HTTP")
-            .hint(format!("speak JSON-RPC over the WebSocket at /ws, or {SHAPE}")));
-    }
     if !body.is_object() {
         return Err(wrong("the body is not a JSON object"));
     }
@@ -246,7 +246,6 @@ mod tests {
             (r#"{"method":1}"#, 400),
             (r#"{"method":""}"#, 400),
             (r#"{"method":"a","params":[]}"#, 400),
-            (r#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#, 501),
         ] {
             assert_eq!(understand(body.as_bytes()).expect_err(body).status(), status, "{body}");
         }

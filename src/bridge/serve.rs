@@ -9,7 +9,7 @@ use axum::Router;
 use axum::http::StatusCode;
 use axum::middleware::from_fn_with_state;
 use axum::response::IntoResponse;
-use axum::routing::{get, post};
+use axum::routing::get;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Semaphore, mpsc, watch};
@@ -26,6 +26,7 @@ use super::pool::Pool;
 use super::problem::Problem;
 use super::settings::Settings;
 use super::socket::Peer;
+use super::sessions::{self, Sessions};
 use super::{handshake, health, rest};
 
 /// Sockets besides one for each server process: health checks, refusals, idle HTTP connections. With
@@ -47,6 +48,8 @@ pub(crate) struct Bridge {
     pub(crate) slots: Arc<Semaphore>,
     /// The servers that calls take turns on.
     pub(crate) pool: Arc<Pool>,
+    /// MCP's sessions over HTTP.
+    pub(crate) sessions: Sessions,
     /// For what clients send.
     pub(crate) incoming: Budget,
     stopping: watch::Receiver<bool>,
@@ -81,6 +84,7 @@ pub async fn run(listeners: Vec<TcpListener>, settings: Settings, shutdown: impl
         pool: Pool::new(Arc::clone(&children), Arc::clone(&slots), settings.idle),
         children,
         slots,
+        sessions: Sessions::default(),
         incoming: Budget::new(settings.max_buffered / 2, settings.max_message),
         settings,
         stopping,
@@ -110,7 +114,7 @@ fn router(bridge: &Arc<Bridge>) -> Router {
     Router::new()
         .route("/", get(handshake::websocket))
         .route("/ws", get(handshake::websocket))
-        .route("/mcp", post(rest::call))
+        .route("/mcp", get(sessions::get).post(rest::call).delete(sessions::delete))
         .route("/healthz", get(health::healthz))
         .fallback(async || {
             Problem::new(StatusCode::NOT_FOUND, "there is nothing at this path")

@@ -42,6 +42,8 @@ pub struct Settings {
     pub doors: Doors,
     /// How long a server that calls take turns on is kept without one.
     pub idle: Duration,
+    /// How long a session of MCP's over HTTP is kept while its client neither asks nor listens.
+    pub session_idle: Duration,
     /// The waits that have no flag.
     pub waits: Waits,
     /// Whether this process is the one that orphans fall to (the first of a container, or a
@@ -60,6 +62,10 @@ pub struct Waits {
     pub write: Duration,
     /// Between pings on a WebSocket; a client that is silent for two of them has gone.
     pub ping: Duration,
+    /// For an answer that is one object; past that, it is a stream that lives and can be resumed.
+    pub stream_after: Duration,
+    /// Between signs of life on a stream of events that carries nothing else.
+    pub still_here: Duration,
 }
 
 impl Default for Waits {
@@ -69,6 +75,8 @@ impl Default for Waits {
             body: Duration::from_secs(30),
             write: Duration::from_mins(1),
             ping: Duration::from_secs(20),
+            stream_after: Duration::from_secs(1),
+            still_here: Duration::from_secs(15),
         }
     }
 }
@@ -88,6 +96,7 @@ impl Settings {
             allowed_hosts: Vec::new(),
             doors: Doors::default(),
             idle: Duration::from_mins(1),
+            session_idle: Duration::from_mins(15),
             waits: Waits::default(),
             reaps_orphans: false,
         }

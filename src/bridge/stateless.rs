@@ -6,18 +6,17 @@ use data_encoding::BASE64;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
-use crate::mcp::{Envelope, Kind, MODERN, Members, Outcome, response_line};
+use crate::mcp::{
+    CAPABILITIES_KEY, Envelope, Kind, MODERN, MalformedMessage, Members, Outcome, VERSION_KEY, response_line,
+};
 
 /// A header does not say what the body says.
 const HEADER_MISMATCH: i64 = -32020;
 /// The request names a revision that nobody here speaks.
 const UNSUPPORTED_VERSION: i64 = -32022;
 const PARSE_ERROR: i64 = -32700;
-const INVALID_REQUEST: i64 = -32600;
-const INVALID_PARAMS: i64 = -32602;
-
-const VERSION_KEY: &str = "io.modelcontextprotocol/protocolVersion";
-const CAPABILITIES_KEY: &str = "io.modelcontextprotocol/clientCapabilities";
+pub(crate) const INVALID_REQUEST: i64 = -32600;
+pub(crate) const INVALID_PARAMS: i64 = -32602;
 
 /// A request whose headers and body agree.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -67,13 +66,16 @@ pub(crate) fn is_stateless(headers: &HeaderMap, body: &str) -> bool {
     of_header.is_some_and(|version| version >= MODERN) || body.contains(VERSION_KEY)
 }
 
+/// What is said to a body that is no message.
+pub(crate) fn malformed(body: &str, error: &MalformedMessage) -> Refusal {
+    let is_json = serde_json::from_str::<serde::de::IgnoredAny>(body).is_ok();
+    let code = if is_json { INVALID_REQUEST } else { PARSE_ERROR };
+    Refusal::new(StatusCode::BAD_REQUEST, None, code, &error.to_string())
+}
+
 /// Reads a request. `Ok(None)` is a notification, which is accepted and means nothing here.
 pub(crate) fn read(headers: &HeaderMap, body: &str) -> Result<Option<Stateless>, Refusal> {
-    let (envelope, kind) = Envelope::read(body).map_err(|error| {
-        let is_json = serde_json::from_str::<serde::de::IgnoredAny>(body).is_ok();
-        let code = if is_json { INVALID_REQUEST } else { PARSE_ERROR };
-        Refusal::new(StatusCode::BAD_REQUEST, None, code, &error.to_string())
-    })?;
+    let (envelope, kind) = Envelope::read(body).map_err(|error| malformed(body, &error))?;
     let id = envelope.id.map(RawValue::get);
     let method = match kind {
         Kind::Request(method) => method,
@@ -152,7 +154,7 @@ fn name_key(method: &str) -> Option<&'static str> {
 }
 
 /// A header's one value; an error where there are several, or it is no visible text.
-fn only<'h>(headers: &'h HeaderMap, name: &str) -> Result<Option<&'h str>, String> {
+pub(crate) fn only<'h>(headers: &'h HeaderMap, name: &str) -> Result<Option<&'h str>, String> {
     let mut values = headers.get_all(name).iter();
     let (Some(value), None) = (values.next(), values.next()) else {
         return if headers.contains_key(name) { Err(format!("{name} is there twice")) } else { Ok(None) };
