@@ -16,10 +16,12 @@
 //! The client never names what is started. Every request's `Host` and `Origin` is checked, and, where
 //! [`Doors`] say so, who sends it; TLS is spoken on all listeners or on none.
 
+mod abilities;
 pub mod args;
 mod auth;
 mod budget;
 mod certificate;
+mod changes;
 mod child;
 mod children;
 mod connection;
@@ -29,7 +31,9 @@ mod greeting;
 mod guard;
 mod handshake;
 mod health;
+mod held;
 mod link;
+mod listen;
 mod lobby;
 mod mark;
 mod permitted;
@@ -38,6 +42,7 @@ mod pool;
 mod problem;
 pub mod program;
 mod rest;
+mod secret;
 mod serve;
 mod session;
 mod sessions;
@@ -47,6 +52,7 @@ mod stateless;
 mod stderr;
 mod tls;
 mod tool;
+mod wording;
 
 pub use auth::{Doors, TokenFile};
 pub use error::StartError;

@@ -11,6 +11,8 @@ use std::time::Duration;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, sleep, timeout};
 
+use super::abilities::Abilities;
+use super::changes::Changes;
 use super::children::Children;
 use super::greeting::{Era, GreetingError, greet, learn};
 use super::link::Link;
@@ -40,9 +42,33 @@ pub(crate) enum PoolError {
 /// A server that waits for its next call.
 #[derive(Debug)]
 struct Free {
+    served: Served,
+    since: Instant,
+}
+
+/// A server that has been greeted.
+#[derive(Debug, Clone)]
+struct Served {
     link: Arc<Link>,
     era: Arc<Era>,
-    since: Instant,
+    /// What it was told that its clients can be asked for: those of all clients where it is not told.
+    able: Option<Abilities>,
+}
+
+impl Served {
+    fn new(link: Link, era: &Arc<Era>, able: &Abilities) -> Self {
+        let able = matches!(**era, Era::Legacy { .. }).then(|| able.clone());
+        Self { link: Arc::new(link), era: Arc::clone(era), able }
+    }
+
+    fn serves(&self, able: &Abilities) -> bool {
+        self.able.as_ref().is_none_or(|told| told == able)
+    }
+
+    /// Whether somebody listens to its changes: it stays.
+    fn is_held(&self) -> bool {
+        Arc::strong_count(&self.link) > 1
+    }
 }
 
 #[derive(Debug)]
@@ -53,6 +79,9 @@ pub(crate) struct Pool {
     /// The last that came is the first that goes: the others grow old and end.
     free: Mutex<Vec<Free>>,
     came_back: Notify,
+    /// Every server that there may be, to be asked to tell of changes.
+    links: Mutex<Vec<Weak<Link>>>,
+    changes: Arc<Changes>,
     /// How the server speaks, once somebody has found out. Held while somebody does.
     era: tokio::sync::Mutex<Option<Arc<Era>>>,
 }
@@ -65,6 +94,8 @@ impl Pool {
             slots,
             free: Mutex::default(),
             came_back: Notify::new(),
+            links: Mutex::default(),
+            changes: Arc::default(),
             era: tokio::sync::Mutex::default(),
         });
         tokio::spawn(end_idle(Arc::downgrade(&pool), idle));
@@ -73,12 +104,20 @@ impl Pool {
 
     /// A server for one call. Whoever finds all busy waits for `patience`; what starting one takes is the
     /// caller's to bound.
-    pub(crate) async fn lease(self: &Arc<Self>, patience: Duration) -> Result<Lease, PoolError> {
+    pub(crate) async fn lease(
+        self: &Arc<Self>,
+        able: &Abilities,
+        patience: Duration,
+    ) -> Result<Lease, PoolError> {
         let deadline = Instant::now() + patience;
         loop {
             let came_back = self.came_back.notified();
-            if let Some((link, era)) = self.take_free() {
-                return Ok(Lease { link, era, pool: Arc::clone(self) });
+            if let Some(served) = self.take_free(able) {
+                return Ok(Lease { served, pool: Arc::clone(self) });
+            }
+            // One that waits for clients of other abilities makes room.
+            if self.slots.available_permits() == 0 {
+                self.make_room();
             }
             let slot = tokio::select! {
                 biased;
@@ -88,8 +127,10 @@ impl Pool {
             };
             // Nobody closes the slots.
             let Ok(slot) = slot else { return Err(PoolError::Full(patience)) };
-            let (link, era) = self.open(slot).await?;
-            return Ok(Lease { link, era, pool: Arc::clone(self) });
+            let served = self.open(slot, able).await?;
+            // That there is another one is all that matters to whoever listens.
+            let _ = served.link.watch(&served.era).await;
+            return Ok(Lease { served, pool: Arc::clone(self) });
         }
     }
 
@@ -98,43 +139,69 @@ impl Pool {
         if let Some(era) = self.era.lock().await.clone() {
             return Ok(era);
         }
-        Ok(Arc::clone(&self.lease(patience).await?.era))
+        Ok(Arc::clone(&self.lease(&Abilities::default(), patience).await?.served.era))
     }
 
     /// Ends one that nobody uses, for somebody who needs its place. Whether there was one.
     pub(crate) fn make_room(&self) -> bool {
         let oldest = {
             let mut free = self.free();
-            if free.is_empty() { None } else { Some(free.remove(0)) }
+            let oldest = free.iter().position(|free| !free.served.is_held());
+            oldest.map(|oldest| free.remove(oldest))
         };
         oldest.is_some()
     }
 
-    fn take_free(&self) -> Option<(Arc<Link>, Arc<Era>)> {
-        loop {
-            let Free { link, era, .. } = self.free().pop()?;
-            if link.is_open() {
-                return Some((link, era));
-            }
+    /// Everybody who listens for changes hears of them from every server.
+    pub(crate) fn changes(&self) -> &Arc<Changes> {
+        &self.changes
+    }
+
+    /// Asks every server to tell of what somebody listens for.
+    pub(crate) async fn watch(&self, era: &Era) {
+        let links: Vec<Arc<Link>> = {
+            let mut links = self.links.lock().unwrap_or_else(PoisonError::into_inner);
+            links.retain(|link| link.strong_count() > 0);
+            links.iter().filter_map(Weak::upgrade).collect()
+        };
+        for link in links {
+            // One that has ended has nothing to tell.
+            let _ = link.watch(era).await;
         }
     }
 
-    async fn open(&self, slot: OwnedSemaphorePermit) -> Result<(Arc<Link>, Arc<Era>), PoolError> {
+    fn take_free(&self, able: &Abilities) -> Option<Served> {
+        let mut free = self.free();
+        free.retain(|free| free.served.link.is_open());
+        let latest = free.iter().rposition(|free| free.served.serves(able))?;
+        Some(free.remove(latest).served)
+    }
+
+    async fn open(&self, slot: OwnedSemaphorePermit, able: &Abilities) -> Result<Served, PoolError> {
+        let served = self.greeted(slot, able).await?;
+        let mut links = self.links.lock().unwrap_or_else(PoisonError::into_inner);
+        links.retain(|link| link.strong_count() > 0);
+        links.push(Arc::downgrade(&served.link));
+        drop(links);
+        Ok(served)
+    }
+
+    async fn greeted(&self, slot: OwnedSemaphorePermit, able: &Abilities) -> Result<Served, PoolError> {
         let mut known = self.era.lock().await;
         if let Some(era) = known.clone() {
             drop(known);
             let link = self.start(slot)?;
-            greet(&link, &era).await?;
-            return Ok((Arc::new(link), era));
+            greet(&link, &era, able).await?;
+            return Ok(Served::new(link, &era, able));
         }
         let mut slot = Some(slot);
         for discover in [true, false] {
             let link = self.start(self.slot(slot.take()).await?)?;
-            match learn(&link, discover).await {
+            match learn(&link, able, discover).await {
                 Ok(era) => {
                     let era = Arc::new(era);
                     *known = Some(Arc::clone(&era));
-                    return Ok((Arc::new(link), era));
+                    return Ok(Served::new(link, &era, able));
                 }
                 // It does not bear the question: another process is asked in another way.
                 Err(GreetingError::EndedOver { .. }) => link.over().await,
@@ -144,8 +211,8 @@ impl Pool {
         // What bears neither question speaks the bare dialect, or ends whatever it is told. That is not
         // kept: the next one is asked again.
         let link = self.start(self.slot(None).await?)?;
-        greet(&link, &Era::Bare).await?;
-        Ok((Arc::new(link), Arc::new(Era::Bare)))
+        greet(&link, &Era::Bare, able).await?;
+        Ok(Served::new(link, &Arc::new(Era::Bare), able))
     }
 
     /// The slot that there is, or, in the place of one that was used up, the next.
@@ -162,13 +229,13 @@ impl Pool {
             program: self.children.program().to_owned(),
             reason: error.to_string(),
         })?;
-        Ok(Link::start(child))
+        Ok(Link::start(child, Arc::clone(&self.changes)))
     }
 
-    fn give_back(&self, link: Arc<Link>, era: Arc<Era>) {
+    fn give_back(&self, served: Served) {
         // With a call under way it is not its own any more; it goes when that one does.
-        if link.is_open() && link.under_way() == 0 {
-            self.free().push(Free { link, era, since: Instant::now() });
+        if served.link.is_open() && served.link.under_way() == 0 {
+            self.free().push(Free { served, since: Instant::now() });
         }
         self.came_back.notify_one();
     }
@@ -186,8 +253,13 @@ async fn end_idle(pool: Weak<Pool>, idle: Duration) {
             let Some(pool) = pool.upgrade() else { return };
             let mut free = pool.free();
             let now = Instant::now();
-            free.retain(|free| free.link.is_open() && now - free.since < idle);
-            free.iter().map(|free| idle.saturating_sub(now - free.since)).min().unwrap_or(idle)
+            let stays = |free: &Free| now - free.since < idle || free.served.is_held();
+            free.retain(|free| free.served.link.is_open() && stays(free));
+            free.iter()
+                .filter(|free| !free.served.is_held())
+                .map(|free| idle.saturating_sub(now - free.since))
+                .min()
+                .unwrap_or(idle)
         };
         sleep(next).await;
     }
@@ -196,25 +268,24 @@ async fn end_idle(pool: Weak<Pool>, idle: Duration) {
 /// A server for one call. Dropped, it goes back.
 #[derive(Debug)]
 pub(crate) struct Lease {
-    link: Arc<Link>,
-    era: Arc<Era>,
+    served: Served,
     pool: Arc<Pool>,
 }
 
 impl Lease {
     /// The server.
-    pub(crate) fn link(&self) -> &Link {
-        &self.link
+    pub(crate) fn link(&self) -> &Arc<Link> {
+        &self.served.link
     }
 
     /// How it speaks.
     pub(crate) fn era(&self) -> &Era {
-        &self.era
+        &self.served.era
     }
 }
 
 impl Drop for Lease {
     fn drop(&mut self) {
-        self.pool.give_back(Arc::clone(&self.link), Arc::clone(&self.era));
+        self.pool.give_back(self.served.clone());
     }
 }

@@ -14,10 +14,13 @@ use serde_json::{Value, json};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, timeout};
 
+use super::abilities::Abilities;
 use super::auth::{Principal, gate};
 use super::budget::SMALL_BYTES;
-use super::exchange;
+use super::exchange::{self, Client};
 use super::greeting::Era;
+use super::listen;
+use super::permitted;
 use super::pool::{Lease, PoolError};
 use super::problem::{self, Problem};
 use super::serve::Bridge;
@@ -71,19 +74,30 @@ async fn mcp(
         Ok(None) => return Ok(StatusCode::ACCEPTED.into_response()),
         Err(refusal) => return Ok(refusal.into_response()),
     };
-    if let Some(tool) = request.tool().filter(|tool| !principal.may_call(tool)) {
-        return Err(gate::denied(principal, tool));
+    if let Some(denied) = request.tool().and_then(|tool| permitted::denied(principal, tool)) {
+        let id = Some(request.id.as_str());
+        return Ok(Refusal::new(StatusCode::OK, id, stateless::INVALID_PARAMS, &denied).into_response());
     }
     if bridge.is_stopping() {
         return Err(problem::stopping());
     }
-    let _place = bridge.gate.enter(principal)?;
+    let client = Client { principal: principal.clone(), _place: bridge.gate.enter(principal)? };
     let deadline = Instant::now() + bridge.settings.call_timeout;
-    let lease = bridge.pool.lease(QUEUE).await.map_err(|error| no_server(bridge, error))?;
-    tokio::select! {
-        response = exchange::answer(lease, request, deadline) => Ok(response),
-        () = bridge.stopped() => Err(problem::stopping()),
+    // It has a server already.
+    if request.params.contains("requestState")
+        && matches!(
+            *bridge.pool.era(QUEUE).await.map_err(|error| no_server(bridge, error))?,
+            Era::Legacy { .. }
+        )
+        && let Some(response) = exchange::resume(bridge, principal, &request, deadline).await
+    {
+        return Ok(response);
     }
+    let lease = bridge.pool.lease(&request.able, QUEUE).await.map_err(|error| no_server(bridge, error))?;
+    if request.method == "subscriptions/listen" {
+        return Ok(listen::listen(bridge, client, lease, request).await);
+    }
+    Ok(exchange::answer(bridge, client, lease, request, deadline).await)
 }
 
 async fn bare(bridge: &Arc<Bridge>, principal: &Principal, wanted: BareRequest) -> Result<Value, Problem> {
@@ -103,7 +117,8 @@ async fn bare(bridge: &Arc<Bridge>, principal: &Principal, wanted: BareRequest) 
 }
 
 async fn converse(bridge: &Bridge, wanted: BareRequest) -> Result<Value, Problem> {
-    let lease = bridge.pool.lease(QUEUE).await.map_err(|error| no_server(bridge, error))?;
+    let lease =
+        bridge.pool.lease(&Abilities::default(), QUEUE).await.map_err(|error| no_server(bridge, error))?;
     match tool::call(&lease, &wanted.method, wanted.params).await {
         Ok(ToolAnswer { value, is_error: false }) => Ok(value),
         Ok(ToolAnswer { value, .. }) => {

@@ -21,12 +21,13 @@ use super::budget::Budget;
 use super::children::Children;
 use super::connection;
 use super::guard::{self, Guests};
+use super::held::Held;
 use super::lobby::{Guest, Lobby};
 use super::pool::Pool;
 use super::problem::Problem;
+use super::sessions::{self, Sessions};
 use super::settings::Settings;
 use super::socket::Peer;
-use super::sessions::{self, Sessions};
 use super::{handshake, health, rest};
 
 /// Sockets besides one for each server process: health checks, refusals, idle HTTP connections. With
@@ -48,6 +49,8 @@ pub(crate) struct Bridge {
     pub(crate) slots: Arc<Semaphore>,
     /// The servers that calls take turns on.
     pub(crate) pool: Arc<Pool>,
+    /// Calls whose server waits for its client.
+    pub(crate) held: Held,
     /// MCP's sessions over HTTP.
     pub(crate) sessions: Sessions,
     /// For what clients send.
@@ -84,6 +87,7 @@ pub async fn run(listeners: Vec<TcpListener>, settings: Settings, shutdown: impl
         pool: Pool::new(Arc::clone(&children), Arc::clone(&slots), settings.idle),
         children,
         slots,
+        held: Held::default(),
         sessions: Sessions::default(),
         incoming: Budget::new(settings.max_buffered / 2, settings.max_message),
         settings,
@@ -99,6 +103,7 @@ pub async fn run(listeners: Vec<TcpListener>, settings: Settings, shutdown: impl
         never = reap(&bridge) => match never {},
     }
     let _ = stop.send(true);
+    bridge.held.clear();
     // Every connection and every process holds the bridge's children, and they hold the channel.
     let children = Arc::downgrade(&bridge.children);
     drop((bridge, router));

@@ -6,8 +6,10 @@ use data_encoding::BASE64;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
+use super::abilities::Abilities;
 use crate::mcp::{
-    CAPABILITIES_KEY, Envelope, Kind, MODERN, MalformedMessage, Members, Outcome, VERSION_KEY, response_line,
+    CAPABILITIES_KEY, Envelope, Kind, LOG_LEVEL_KEY, MODERN, MalformedMessage, Members, Outcome, VERSION_KEY,
+    response_line, severity,
 };
 
 /// A header does not say what the body says.
@@ -27,8 +29,10 @@ pub(crate) struct Stateless {
     pub(crate) method: String,
     /// Its parameters, as JSON.
     pub(crate) params: String,
-    /// What the client can be asked for, as JSON.
-    pub(crate) capabilities: String,
+    /// What the client can be asked for.
+    pub(crate) able: Abilities,
+    /// The severity from which on the client wants to hear what the server logs.
+    pub(crate) level: Option<usize>,
     /// What `tools/call`, `prompts/get` or `resources/read` is about.
     pub(crate) name: Option<String>,
 }
@@ -119,6 +123,14 @@ pub(crate) fn read(headers: &HeaderMap, body: &str) -> Result<Option<Stateless>,
         .filter(|capabilities| Members::read(capabilities).is_some())
         .ok_or_else(|| refuse(INVALID_PARAMS, &format!("the _meta does not say {CAPABILITIES_KEY}")))?;
 
+    let level = match meta.get(LOG_LEVEL_KEY) {
+        None => None,
+        Some(_) => {
+            let level = meta.value::<String>(LOG_LEVEL_KEY).and_then(|level| severity(&level));
+            Some(level.ok_or_else(|| refuse(INVALID_PARAMS, &format!("{LOG_LEVEL_KEY} is no level")))?)
+        }
+    };
+
     let named = header("mcp-method")?.ok_or_else(|| mismatch("Mcp-Method is missing"))?;
     if named != method {
         return Err(mismatch(&format!("Mcp-Method is {named:?}, and the body's method {method:?}")));
@@ -139,7 +151,8 @@ pub(crate) fn read(headers: &HeaderMap, body: &str) -> Result<Option<Stateless>,
         id: id.unwrap_or("null").to_owned(),
         method,
         params: text.to_owned(),
-        capabilities: capabilities.to_owned(),
+        able: Abilities::of(capabilities),
+        level,
         name,
     }))
 }
@@ -200,7 +213,7 @@ mod tests {
     fn a_request_whose_headers_and_body_agree_is_passed_on_as_it_stands() {
         let request = read(&headers(&AGREED), &call("echo")).expect("agreed").expect("a request");
         assert_eq!((request.id.as_str(), request.method.as_str()), ("\"a\"", "tools/call"));
-        assert_eq!(request.capabilities, "{}");
+        assert_eq!((request.able, request.level), (Abilities::default(), None));
         assert_eq!(request.params, format!(r#"{{"name":"echo",{META}}}"#));
         let encoded = [AGREED[0], AGREED[1], ("mcp-name", "=?base64?w6kg8J+YgA==?=")];
         assert!(read(&headers(&encoded), &call("é 😀")).is_ok());

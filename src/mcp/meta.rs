@@ -24,6 +24,12 @@ pub fn severity(level: &str) -> Option<usize> {
     LEVELS.iter().position(|known| *known == level)
 }
 
+/// The level of a severity that [`severity`] returned; for any other, the most severe.
+#[must_use]
+pub fn level_name(severity: usize) -> &'static str {
+    LEVELS.get(severity).copied().unwrap_or(LEVELS[LEVELS.len() - 1])
+}
+
 /// An object's `_meta` changed where it stands; one that is there no more is taken out. `None` where the
 /// text, or its `_meta`, is no object that says each thing once.
 #[must_use]

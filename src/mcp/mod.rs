@@ -21,6 +21,7 @@ pub use envelope::{
 pub use framing::{FrameError, LineReader, Lines, StdioLines};
 pub use message::{BareRequest, Dialect, Incoming, LEGACY, LEGACY_VERSIONS, MODERN, is_bare_request};
 pub use meta::{
-    CAPABILITIES_KEY, CLIENT_KEY, LOG_LEVEL_KEY, SERVER_KEY, SUBSCRIPTION_KEY, VERSION_KEY, change_meta, severity,
+    CAPABILITIES_KEY, CLIENT_KEY, LOG_LEVEL_KEY, SERVER_KEY, SUBSCRIPTION_KEY, VERSION_KEY, change_meta,
+    level_name, severity,
 };
 pub use status::{Shown, StatusError, StatusTool};

@@ -79,9 +79,8 @@ pub(super) fn events(
     reader.keep();
     // Older clients do not know an event without a message. The first has number 1.
     let after = first.as_ref().map_or_else(|| reader.after(), |first| first.number - 1);
-    let hello = (version >= LEGACY).then(|| {
-        Bytes::from(format!("id: {}\nretry: {RETRY}\ndata: \n\n", id_of(reader.number(), after)))
-    });
+    let hello = (version >= LEGACY)
+        .then(|| Bytes::from(format!("id: {}\nretry: {RETRY}\ndata: \n\n", id_of(reader.number(), after))));
     let told = first.map(|first| event(Some(&id_of(reader.number(), first.number)), &first.text));
     let rest = stream::unfold((reader, principal, bridge), |(mut reader, principal, bridge)| async {
         let said = tokio::select! {

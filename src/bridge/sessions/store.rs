@@ -4,14 +4,9 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use data_encoding::BASE64URL_NOPAD;
-use rustix::rand::{GetRandomFlags, getrandom};
-
 use super::super::auth::{Identity, Principal};
+use super::super::secret::secret;
 use super::session::Session;
-
-/// Bytes of an id: nobody guesses it.
-const ID_BYTES: usize = 24;
 
 #[derive(Debug)]
 struct Kept {
@@ -31,12 +26,7 @@ pub(crate) struct Sessions {
 impl Sessions {
     /// Keeps a session for its owner, and returns its id; `None` where the system has no randomness.
     pub(super) fn keep(&self, session: &Arc<Session>, owner: &Principal, version: &str) -> Option<String> {
-        let mut bytes = [0; ID_BYTES];
-        let filled = getrandom(&mut bytes, GetRandomFlags::empty()).ok()?;
-        if filled < ID_BYTES {
-            return None;
-        }
-        let id = BASE64URL_NOPAD.encode(&bytes);
+        let id = secret()?;
         let (session, owner) = (Arc::clone(session), owner.identity().clone());
         self.kept().insert(id.clone(), Kept { session, owner, version: version.into() });
         Some(id)

@@ -309,8 +309,8 @@ impl Log {
             for stream in self.streams.values_mut() {
                 while self.bytes > most && stream.kept.len() > 1 {
                     let goes = |event: &Event| event.number <= stream.taken;
-                    let may_go = stream.kept.front().is_some_and(goes)
-                        || (!taken_only && stream.reader.is_none());
+                    let may_go =
+                        stream.kept.front().is_some_and(goes) || (!taken_only && stream.reader.is_none());
                     if !may_go {
                         break;
                     }
@@ -412,12 +412,16 @@ mod tests {
     #[tokio::test]
     async fn a_request_s_stream_carries_what_is_its_own_and_ends_with_its_answer() {
         let streams = Streams::new(1000);
-        let (mut one, mut two) = (streams.open(key(1), 9).expect("new"), streams.open(key(2), 9).expect("new"));
+        let (mut one, mut two) =
+            (streams.open(key(1), 9).expect("new"), streams.open(key(2), 9).expect("new"));
         streams.push(Some(&key(1)), "progress");
         streams.answer(&key(2), "second");
         streams.answer(&key(1), "first");
         assert_eq!(two.next().await, event(1, "second", true));
-        assert_eq!((one.next().await, one.next().await), (event(1, "progress", false), event(2, "first", true)));
+        assert_eq!(
+            (one.next().await, one.next().await),
+            (event(1, "progress", false), event(2, "first", true))
+        );
         assert_eq!((one.next().await, two.next().await), (None, None));
     }
 
@@ -465,7 +469,10 @@ mod tests {
         let mut general = streams.general().expect("free");
         assert!(streams.general().is_none(), "one at a time");
         streams.push(None, "late");
-        assert_eq!((general.next().await, general.next().await), (event(1, "early", false), event(2, "late", false)));
+        assert_eq!(
+            (general.next().await, general.next().await),
+            (event(1, "early", false), event(2, "late", false))
+        );
     }
 
     #[tokio::test]

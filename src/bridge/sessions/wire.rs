@@ -95,7 +95,9 @@ pub(crate) async fn get(
         Err(refusal) => return refusal.into_response(),
     };
     let reader = match only(&headers, "last-event-id") {
-        Ok(None) => session.streams().general().ok_or((StatusCode::CONFLICT, "somebody reads this stream already")),
+        Ok(None) => {
+            session.streams().general().ok_or((StatusCode::CONFLICT, "somebody reads this stream already"))
+        }
         Ok(Some(id)) => {
             let place = sse::place_of(id);
             let reader = place.and_then(|(stream, event)| session.streams().resume(stream, event));
@@ -218,7 +220,9 @@ impl Client<'_> {
             NoStream::Full => {
                 refuse(StatusCode::TOO_MANY_REQUESTS, "too many requests of this session are under way")
             }
-            NoStream::Ended => Refusal::new(StatusCode::NOT_FOUND, Some(id), NO_SESSION, "the session has ended"),
+            NoStream::Ended => {
+                Refusal::new(StatusCode::NOT_FOUND, Some(id), NO_SESSION, "the session has ended")
+            }
         })
     }
 
@@ -275,7 +279,8 @@ impl Client<'_> {
         }
         let mut read = Vec::with_capacity(messages.len());
         for text in &messages {
-            let (envelope, kind) = Envelope::read(text.get()).map_err(|error| malformed(text.get(), &error))?;
+            let (envelope, kind) =
+                Envelope::read(text.get()).map_err(|error| malformed(text.get(), &error))?;
             read.push((text.get(), envelope, kind));
         }
         let mut readers = Vec::new();

@@ -132,7 +132,10 @@ mod tests {
         let mut bare = bare();
         for (asked, agreed) in [("2025-06-18", "2025-06-18"), ("1999-01-01", "2025-11-25")] {
             let asked = json!({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": {"protocolVersion": asked}});
-            assert_eq!(answered(&of_client(&mut bare, &asked.to_string()))["result"]["protocolVersion"], agreed);
+            assert_eq!(
+                answered(&of_client(&mut bare, &asked.to_string()))["result"]["protocolVersion"],
+                agreed
+            );
         }
         let ping = of_client(&mut bare, r#"{"jsonrpc":"2.0","id":2,"method":"ping"}"#);
         assert_eq!(answered(&ping)["result"], json!({}));
@@ -149,13 +152,17 @@ mod tests {
         for id in [2, 3, 4] {
             assert_eq!(of_client(&mut bare, &call(id)), []);
         }
-        let cancel = |id| json!({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": id}});
+        let cancel =
+            |id| json!({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": id}});
         assert_eq!(of_client(&mut bare, &cancel(1).to_string()), [Act::Close(Key::of("1"))]);
         assert_eq!(of_client(&mut bare, &cancel(3).to_string()), [Act::Close(Key::of("3"))]);
         assert_eq!(bare.from_server("starting…".to_owned()), []);
         assert_eq!(bare.from_server("{}".to_owned()), [tell(r#"{"method":"t","params":{"n":2}}"#)]);
         let acts = bare.from_server(r#"{"error":"no"}"#.to_owned());
-        assert_eq!((answered(&acts)["id"].clone(), answered(&acts)["result"]["isError"].clone()), (json!(2), json!(true)));
+        assert_eq!(
+            (answered(&acts)["id"].clone(), answered(&acts)["result"]["isError"].clone()),
+            (json!(2), json!(true))
+        );
         assert_eq!(acts[1], tell(r#"{"method":"t","params":{"n":4}}"#));
         assert_eq!(bare.open(), [Key::of("4")]);
     }

@@ -133,7 +133,9 @@ mod tests {
         of_client(&mut same, r#"{"jsonrpc":"2.0","id":2,"method":"m"}"#);
         assert_eq!(same.from_server(log.to_owned()), [say(None, log)]);
         let progress = |token: &str| {
-            format!(r#"{{"jsonrpc":"2.0","method":"notifications/progress","params":{{"progressToken":{token}}}}}"#)
+            format!(
+                r#"{{"jsonrpc":"2.0","method":"notifications/progress","params":{{"progressToken":{token}}}}}"#
+            )
         };
         assert_eq!(same.from_server(progress("\"t\"")), [say(Some("1"), &progress("\"t\""))]);
         assert_eq!(same.from_server(progress("\"u\"")), []);

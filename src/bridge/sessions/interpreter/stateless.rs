@@ -119,8 +119,7 @@ impl ToStateless {
             _ => {
                 let params = params.unwrap_or("{}").to_owned();
                 let token = token_of(Some(&params));
-                let call =
-                    Call { of: key, method: method.to_owned(), params, token, round: 0, asking: None };
+                let call = Call { of: key, method: method.to_owned(), params, token, round: 0, asking: None };
                 self.put(call, None)
             }
         }
@@ -172,7 +171,11 @@ impl ToStateless {
     /// Puts a call to the server, with what it asked for in the round before.
     fn put(&mut self, call: Call, inputs: Option<Asking>) -> Vec<Act> {
         let Some(params) = self.with_meta(&call.params) else {
-            return vec![refusal(&call.of, INVALID_PARAMS, "the params are no object that says each thing once")];
+            return vec![refusal(
+                &call.of,
+                INVALID_PARAMS,
+                "the params are no object that says each thing once",
+            )];
         };
         let params = match inputs {
             None => params,
@@ -223,14 +226,15 @@ impl ToStateless {
     }
 
     fn notification(&mut self, method: &str, params: Option<&str>, line: &str) -> Vec<Act> {
-        let subscription = params.and_then(Members::read).and_then(|params| {
-            Members::read(params.get("_meta")?)?.value::<u64>(SUBSCRIPTION_KEY)
-        });
+        let subscription = params
+            .and_then(Members::read)
+            .and_then(|params| Members::read(params.get("_meta")?)?.value::<u64>(SUBSCRIPTION_KEY));
         if let Some(id) = subscription {
             return self.heard_of_change(id, method, params.unwrap_or("{}"));
         }
         let of = if method == PROGRESS {
-            let token = params.and_then(Members::read).and_then(|params| params.get("progressToken").map(Key::of));
+            let token =
+                params.and_then(Members::read).and_then(|params| params.get("progressToken").map(Key::of));
             let Some(token) = token else { return Vec::new() };
             let call = self.calls.values().find(|call| call.token.as_ref() == Some(&token));
             let Some(call) = call else { return Vec::new() };
@@ -318,7 +322,9 @@ impl ToStateless {
     /// The client answered a question of ours.
     fn answered(&mut self, id: &str, outcome: &Outcome<&str>) -> Vec<Act> {
         let number = serde_json::from_str::<String>(id).ok().and_then(|id| question_of(&id));
-        let Some((of, name)) = number.and_then(|number| self.asked.remove(&number)) else { return Vec::new() };
+        let Some((of, name)) = number.and_then(|number| self.asked.remove(&number)) else {
+            return Vec::new();
+        };
         let Some(call) = self.calls.get_mut(&of) else { return Vec::new() };
         let Some(asking) = &mut call.asking else { return Vec::new() };
         let answer = match outcome {

@@ -44,7 +44,9 @@ fn a_ping_is_answered_and_a_level_is_said_from_then_on() {
     let level = |level: &str| {
         format!(r#"{{"jsonrpc":"2.0","id":2,"method":"logging/setLevel","params":{{"level":"{level}"}}}}"#)
     };
-    assert!(matches!(&of_client(&mut to, &level("loud"))[..], [Act::Answer { text, .. }] if text.contains("-32602")));
+    assert!(
+        matches!(&of_client(&mut to, &level("loud"))[..], [Act::Answer { text, .. }] if text.contains("-32602"))
+    );
     of_client(&mut to, &level("warning"));
     let [Act::Tell(line)] = &call(&mut to, "3")[..] else { panic!("not passed on") };
     assert!(line.contains(r#""io.modelcontextprotocol/logLevel":"warning""#), "{line}");
@@ -63,7 +65,9 @@ fn what_the_server_needs_is_asked_between_two_rounds() {
     };
     assert_eq!(from_server(&mut to, required), [ask(2, "A?"), ask(3, "B?")]);
     let answered = |id: u32| {
-        format!(r#"{{"jsonrpc":"2.0","id":"mcp-bridge-{id}","result":{{"action":"accept","content":{{"n": {id}.0}}}}}}"#)
+        format!(
+            r#"{{"jsonrpc":"2.0","id":"mcp-bridge-{id}","result":{{"action":"accept","content":{{"n": {id}.0}}}}}}"#
+        )
     };
     assert_eq!(of_client(&mut to, &answered(3)), []);
     assert_eq!(of_client(&mut to, &answered(9)), [], "nobody asked");
@@ -143,7 +147,10 @@ fn a_resource_is_subscribed_to_once_the_server_has_agreed() {
     assert_eq!(of_client(&mut to, &ask(6, "subscribe", "x:a")), [done("6")], "once is enough");
     of_client(&mut to, &ask(7, "subscribe", "x:b"));
     let acts = from_server(&mut to, &agreed(2, ""));
-    assert!(matches!(&acts[..], [Act::Tell(_), Act::Answer { text, .. }] if text.contains("-32602")), "{acts:?}");
+    assert!(
+        matches!(&acts[..], [Act::Tell(_), Act::Answer { text, .. }] if text.contains("-32602")),
+        "{acts:?}"
+    );
     let acts = of_client(&mut to, &ask(8, "unsubscribe", "x:a"));
     assert!(matches!(&acts[..], [Act::Tell(line), _] if line.contains(r#""requestId":1,"#)), "{acts:?}");
     assert_eq!(acts[1], done("8"));
