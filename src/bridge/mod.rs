@@ -9,6 +9,8 @@
 //!   (pretty-printed JSON too: to compact it would be to change it); one line feed at its end is its
 //!   end, and a carriage return before a line feed of the server's belongs to the line's end.
 //! - `POST /mcp` with `{"method", "params"}`: calls that tool, answers with its JSON.
+//! - `GET /tools`, `POST /tools/{name}` with the arguments as its body, `GET /openapi.json`: the same tools,
+//!   as those expect them who know REST; `GET /docs` is a page to try them on.
 //! - `GET /healthz`: whether the bridge is alive; starts nothing.
 //!
 //! The client never names what is started. Every request's `Host` and `Origin` is checked, and, where
@@ -17,10 +19,12 @@
 pub mod args;
 mod auth;
 mod budget;
+mod catalog;
 mod certificate;
 mod child;
 mod children;
 mod connection;
+mod docs;
 mod error;
 mod exchange;
 mod greeting;
@@ -30,6 +34,7 @@ mod health;
 mod link;
 mod lobby;
 mod mark;
+mod openapi;
 mod pieces;
 mod pool;
 mod problem;
@@ -43,6 +48,7 @@ mod stateless;
 mod stderr;
 mod tls;
 mod tool;
+mod tools;
 
 pub use auth::{Doors, TokenFile};
 pub use error::StartError;

@@ -16,6 +16,7 @@ use tokio::time::{Instant, timeout};
 
 use super::auth::{Principal, gate};
 use super::budget::SMALL_BYTES;
+use super::catalog;
 use super::exchange;
 use super::greeting::Era;
 use super::pool::{Lease, PoolError};
@@ -28,7 +29,7 @@ use crate::mcp::{BareRequest, ToolAnswer};
 /// What a body has to be.
 const SHAPE: &str = "send {\"method\": \"<tool>\", \"params\": {<arguments>}}";
 /// How long a call waits for a server while all are busy.
-const QUEUE: Duration = Duration::from_secs(2);
+pub(crate) const QUEUE: Duration = Duration::from_secs(2);
 /// For the list that tells a tool that is not there from one that failed.
 const LIST_PATIENCE: Duration = Duration::from_secs(5);
 /// JSON-RPC's code for arguments that do not fit.
@@ -82,7 +83,12 @@ async fn mcp(
     }
 }
 
-async fn bare(bridge: &Arc<Bridge>, principal: &Principal, wanted: BareRequest) -> Result<Value, Problem> {
+/// Calls a tool for a principal: the one way for all of REST, with the one meaning of each failure.
+pub(crate) async fn bare(
+    bridge: &Arc<Bridge>,
+    principal: &Principal,
+    wanted: BareRequest,
+) -> Result<Value, Problem> {
     if !principal.may_call(&wanted.method) {
         return Err(gate::denied(principal, &wanted.method));
     }
@@ -125,7 +131,8 @@ async fn converse(bridge: &Bridge, wanted: BareRequest) -> Result<Value, Problem
     }
 }
 
-fn no_server(bridge: &Bridge, error: PoolError) -> Problem {
+/// There is no server for a call.
+pub(crate) fn no_server(bridge: &Bridge, error: PoolError) -> Problem {
     match error {
         PoolError::Full(_) => problem::full(bridge.settings.max_connections),
         PoolError::Spawn { program, reason } => problem::cannot_start(&program, &reason),
@@ -133,7 +140,8 @@ fn no_server(bridge: &Bridge, error: PoolError) -> Problem {
     }
 }
 
-fn bad_gateway(error: &impl std::fmt::Display) -> Problem {
+/// The server does not do what a server does.
+pub(crate) fn bad_gateway(error: &impl std::fmt::Display) -> Problem {
     Problem::new(StatusCode::BAD_GATEWAY, error.to_string())
         .hint("the server's own words are in the bridge's log")
 }
@@ -147,8 +155,8 @@ async fn is_unknown(lease: &Lease, tool: &str, words: &str) -> bool {
     if !says_so || *lease.era() == Era::Bare {
         return says_so && (words.contains("method") || words.contains("tool"));
     }
-    match timeout(LIST_PATIENCE, tool::names(lease)).await {
-        Ok(Ok(tools)) => tools.iter().all(|name| name != tool),
+    match timeout(LIST_PATIENCE, catalog::read(lease)).await {
+        Ok(Ok(catalog)) => !catalog.names(tool),
         _ => false,
     }
 }
@@ -157,13 +165,17 @@ fn unknown(tool: &str) -> Problem {
     Problem::new(StatusCode::NOT_FOUND, format!("the server has no tool {tool:?}"))
 }
 
-fn too_slow(limit: Duration) -> Problem {
+/// The server takes longer than a call may.
+pub(crate) fn too_slow(limit: Duration) -> Problem {
     Problem::new(StatusCode::GATEWAY_TIMEOUT, format!("the server did not answer within {limit:?}"))
         .hint("start the bridge with a longer --call-timeout, if the tool is slow")
 }
 
 /// Waits for room for a body that is large or does not say its length.
-async fn room(bridge: &Bridge, length: Option<u64>) -> Result<Option<OwnedSemaphorePermit>, Problem> {
+pub(crate) async fn room(
+    bridge: &Bridge,
+    length: Option<u64>,
+) -> Result<Option<OwnedSemaphorePermit>, Problem> {
     if length.is_some_and(|length| length <= SMALL_BYTES as u64) {
         return Ok(None);
     }
@@ -172,7 +184,8 @@ async fn room(bridge: &Bridge, length: Option<u64>) -> Result<Option<OwnedSemaph
     room.map_err(|_| problem::no_room(limit))
 }
 
-async fn read(bridge: &Bridge, request: Request) -> Result<Bytes, Problem> {
+/// Reads a body of JSON, within the bounds of bytes and time.
+pub(crate) async fn read(bridge: &Bridge, request: Request) -> Result<Bytes, Problem> {
     if !is_json(request.headers()) {
         // A page may post any other type without asking first.
         let problem = Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "the body is not declared as JSON");
