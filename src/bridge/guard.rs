@@ -3,12 +3,19 @@
 //! `Host` is what a page keeps when it points its own name at our address (DNS rebinding), and
 //! `Origin` is what every web page sends with a WebSocket or a POST. A page on loopback is a web
 //! page like any other, so an origin is accepted only by name.
+//!
+//! But for one: the bridge's own page ([`docs`](super::docs)) may POST to where it came from. Its
+//! `Origin` is the scheme, name and port that the request's `Host` names, and the host is one of ours;
+//! a page that points its own name at us fails at the host, another port of this machine's is another
+//! origin, and no page can choose the `Origin` that its browser sends. A TLS proxy changes the scheme:
+//! the origin that it shows has to be named. `WebSockets` and sessions stay closed to that page, since it
+//! needs neither.
 
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, StatusCode, Uri, header};
+use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
@@ -17,7 +24,7 @@ use super::serve::Bridge;
 
 /// Turns away what the guest list does not name.
 pub(crate) async fn check(State(bridge): State<Arc<Bridge>>, request: Request, next: Next) -> Response {
-    match bridge.guests.admit(request.uri(), request.headers()) {
+    match bridge.guests.admit(request.method(), request.uri(), request.headers()) {
         Ok(()) => next.run(request).await,
         Err(problem) => problem.into_response(),
     }
@@ -28,15 +35,18 @@ pub(crate) async fn check(State(bridge): State<Arc<Bridge>>, request: Request, n
 pub(crate) struct Guests {
     hosts: Vec<String>,
     origins: Vec<String>,
+    /// What the origins of our own pages begin with.
+    scheme: &'static str,
 }
 
 impl Guests {
-    pub(crate) fn new(hosts: &[String], origins: &[String]) -> Self {
+    pub(crate) fn new(hosts: &[String], origins: &[String], is_tls: bool) -> Self {
         let lower = |names: &[String]| names.iter().map(|name| name.to_ascii_lowercase()).collect();
-        Self { hosts: lower(hosts), origins: lower(origins) }
+        let scheme = if is_tls { "https://" } else { "http://" };
+        Self { hosts: lower(hosts), origins: lower(origins), scheme }
     }
 
-    fn admit(&self, uri: &Uri, headers: &HeaderMap) -> Result<(), Problem> {
+    fn admit(&self, method: &Method, uri: &Uri, headers: &HeaderMap) -> Result<(), Problem> {
         let host = only(headers, &header::HOST)?.ok_or_else(|| bad("the request names no Host"))?;
         self.admit_host(host)?;
         // A request line may name its host too, and then counts for more than the header.
@@ -44,12 +54,24 @@ impl Guests {
             self.admit_host(authority.as_str())?;
         }
         match only(headers, &header::ORIGIN)? {
-            Some(origin) if !self.origins.contains(&origin.to_ascii_lowercase()) => {
+            Some(origin) if !self.is_listed(origin) => {
+                // No browser names the host in the request line of what it sends to its server.
+                if method == Method::POST && uri.authority().is_none() && self.is_own(origin, host) {
+                    return Ok(());
+                }
                 Err(Problem::new(StatusCode::FORBIDDEN, format!("the origin {origin:?} may not connect"))
                     .hint("start the bridge with --allow-origin and this origin, if the page is yours"))
             }
             _ => Ok(()),
         }
+    }
+
+    fn is_listed(&self, origin: &str) -> bool {
+        self.origins.contains(&origin.to_ascii_lowercase())
+    }
+
+    fn is_own(&self, origin: &str, host: &str) -> bool {
+        origin.strip_prefix(self.scheme).is_some_and(|authority| authority.eq_ignore_ascii_case(host))
     }
 
     fn admit_host(&self, host: &str) -> Result<(), Problem> {
@@ -96,12 +118,16 @@ mod tests {
     use axum::http::HeaderValue;
 
     fn admitted(headers: &[(&'static str, &str)]) -> u16 {
-        let guests = Guests::new(&["mcp-bridge".into()], &["https://App.example".into()]);
+        admitted_to(&Method::GET, false, headers)
+    }
+
+    fn admitted_to(method: &Method, is_tls: bool, headers: &[(&'static str, &str)]) -> u16 {
+        let guests = Guests::new(&["mcp-bridge".into()], &["https://App.example".into()], is_tls);
         let mut map = HeaderMap::new();
         for (name, value) in headers {
             map.append(*name, HeaderValue::from_str(value).expect("a value"));
         }
-        guests.admit(&Uri::from_static("/ws"), &map).map_or_else(|problem| problem.status(), |()| 200)
+        guests.admit(method, &Uri::from_static("/ws"), &map).map_or_else(|problem| problem.status(), |()| 200)
     }
 
     #[test]
@@ -140,8 +166,8 @@ mod tests {
     fn a_request_line_that_names_another_host_is_refused() {
         let mut headers = HeaderMap::new();
         headers.insert("host", HeaderValue::from_static("localhost"));
-        let guests = Guests::new(&[], &[]);
-        let problem = guests.admit(&Uri::from_static("http://evil.example/ws"), &headers);
+        let guests = Guests::new(&[], &[], false);
+        let problem = guests.admit(&Method::GET, &Uri::from_static("http://evil.example/ws"), &headers);
         assert_eq!(problem.expect_err("evil").status(), 403);
     }
 
@@ -156,5 +182,46 @@ mod tests {
         ] {
             assert_eq!(admitted(&[("host", "localhost"), ("origin", origin)]), status, "{origin}");
         }
+    }
+
+    #[test]
+    fn our_own_page_may_post_to_where_it_came_from_and_do_nothing_else() {
+        let post = |host: &str, origin: &str| {
+            admitted_to(&Method::POST, false, &[("host", host), ("origin", origin)])
+        };
+        for host in ["127.0.0.1:5000", "localhost:5000", "[::1]:5000", "mcp-bridge:5000", "localhost"] {
+            let origin = format!("http://{host}");
+            assert_eq!(post(host, &origin), 200, "{host}");
+            assert_eq!(post(host, &format!("https://{host}")), 403, "{host}");
+            for method in [Method::GET, Method::DELETE, Method::OPTIONS] {
+                assert_eq!(
+                    admitted_to(&method, false, &[("host", host), ("origin", &origin)]),
+                    403,
+                    "{method}"
+                );
+            }
+            let tls = [("host", host), ("origin", &format!("https://{host}") as &str)];
+            assert_eq!(admitted_to(&Method::POST, true, &tls), 200, "{host}");
+        }
+    }
+
+    #[test]
+    fn another_port_name_or_scheme_of_this_machine_s_is_another_origin() {
+        for origin in [
+            "http://127.0.0.1:5001",
+            "http://127.0.0.1",
+            "http://localhost:5000",
+            "http://127.0.0.1:5000.evil.example",
+            "http://evil.example@127.0.0.1:5000",
+            "http://127.0.0.1:5000/",
+            "127.0.0.1:5000",
+            "null",
+            "",
+        ] {
+            let headers = [("host", "127.0.0.1:5000"), ("origin", origin)];
+            assert_eq!(admitted_to(&Method::POST, false, &headers), 403, "{origin}");
+        }
+        let rebound = [("host", "evil.example:5000"), ("origin", "http://evil.example:5000")];
+        assert_eq!(admitted_to(&Method::POST, false, &rebound), 403);
     }
 }

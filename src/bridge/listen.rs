@@ -40,7 +40,7 @@ pub(crate) async fn listen(
         return refuse("the params have no notifications");
     };
     let agreed = Filter::agreed(&asked, &lease.era().capabilities());
-    let acknowledged = told(ACKNOWLEDGED, json!({"notifications": agreed.to_json()}), &request.id);
+    let acknowledged = told(ACKNOWLEDGED, &json!({"notifications": agreed.to_json()}), &request.id);
     let Some(listening) = bridge.pool.changes().listen(agreed) else {
         return refuse("too many resources are listened for");
     };
@@ -79,7 +79,7 @@ impl Stream {
             change = self.listening.next() => {
                 let Change { method, uri } = change?;
                 let params = uri.map_or_else(|| json!({}), |uri| json!({"uri": uri}));
-                Some(told(method, params, &self.id))
+                Some(told(method, &params, &self.id))
             }
             // What changes from now on it cannot tell.
             () = self.server.over() => None,
@@ -96,7 +96,7 @@ impl Stream {
 }
 
 /// A notification of the subscription `id`.
-fn told(method: &str, params: Value, id: &str) -> Bytes {
+fn told(method: &str, params: &Value, id: &str) -> Bytes {
     let params = params.to_string();
     let mut params = Members::read(&params).unwrap_or_default();
     params.set("_meta", format!(r#"{{"{SUBSCRIPTION_KEY}":{id}}}"#));

@@ -11,6 +11,8 @@
 //! - `/mcp`, MCP's Streamable HTTP of every revision: `POST`, `GET` and `DELETE` with sessions up to 2025-11-25,
 //!   and stateless `POST` from 2026-07-28 on, whatever the server speaks.
 //! - `POST /mcp` with `{"method", "params"}`: calls that tool, answers with its JSON.
+//! - `GET /tools`, `POST /tools/{name}` with the arguments as its body, `GET /openapi.json`: the same tools,
+//!   as those expect them who know REST; `GET /docs` is a page to try them on.
 //! - `GET /healthz`: whether the bridge is alive; starts nothing.
 //!
 //! The client never names what is started. Every request's `Host` and `Origin` is checked, and, where
@@ -20,11 +22,13 @@ mod abilities;
 pub mod args;
 mod auth;
 mod budget;
+mod catalog;
 mod certificate;
 mod changes;
 mod child;
 mod children;
 mod connection;
+mod docs;
 mod error;
 mod exchange;
 mod greeting;
@@ -36,6 +40,8 @@ mod link;
 mod listen;
 mod lobby;
 mod mark;
+mod mirrored;
+mod openapi;
 mod permitted;
 mod pieces;
 mod pool;
@@ -52,6 +58,7 @@ mod stateless;
 mod stderr;
 mod tls;
 mod tool;
+mod tools;
 mod wording;
 
 pub use auth::{Doors, TokenFile};

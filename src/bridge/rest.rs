@@ -17,6 +17,7 @@ use tokio::time::{Instant, timeout};
 use super::abilities::Abilities;
 use super::auth::{Principal, gate};
 use super::budget::SMALL_BYTES;
+use super::catalog;
 use super::exchange::{self, Client};
 use super::greeting::Era;
 use super::listen;
@@ -55,7 +56,7 @@ async fn answer(bridge: &Arc<Bridge>, principal: &Principal, request: Request) -
     let text = std::str::from_utf8(&body).unwrap_or_default();
     if text.contains("\"jsonrpc\"") {
         if stateless::is_stateless(&headers, text) {
-            return mcp(bridge, principal, stateless::read(&headers, text)).await;
+            return mcp(bridge, principal, &headers, stateless::read(&headers, text)).await;
         }
         return sessions::post(bridge, principal, &headers, text).await;
     }
@@ -67,6 +68,7 @@ async fn answer(bridge: &Arc<Bridge>, principal: &Principal, request: Request) -
 async fn mcp(
     bridge: &Arc<Bridge>,
     principal: &Principal,
+    headers: &HeaderMap,
     request: Result<Option<Stateless>, Refusal>,
 ) -> Result<Response, Problem> {
     let request = match request {
@@ -93,6 +95,13 @@ async fn mcp(
     {
         return Ok(response);
     }
+    // Where the tools cannot be listed, what is repeated cannot be known.
+    if let Some(tool) = request.tool()
+        && let Ok(catalog) = bridge.catalogs.get().await
+        && let Err(differs) = catalog.mirrored.check(tool, &request.params, headers)
+    {
+        return Ok(stateless::mismatch(&request.id, &differs).into_response());
+    }
     let lease = bridge.pool.lease(&request.able, QUEUE).await.map_err(|error| no_server(bridge, error))?;
     if request.method == "subscriptions/listen" {
         return Ok(listen::listen(bridge, client, lease, request).await);
@@ -100,7 +109,12 @@ async fn mcp(
     Ok(exchange::answer(bridge, client, lease, request, deadline).await)
 }
 
-async fn bare(bridge: &Arc<Bridge>, principal: &Principal, wanted: BareRequest) -> Result<Value, Problem> {
+/// Calls a tool for a principal: the one way for all of REST, with the one meaning of each failure.
+pub(crate) async fn bare(
+    bridge: &Arc<Bridge>,
+    principal: &Principal,
+    wanted: BareRequest,
+) -> Result<Value, Problem> {
     if !principal.may_call(&wanted.method) {
         return Err(gate::denied(principal, &wanted.method));
     }
@@ -144,6 +158,7 @@ async fn converse(bridge: &Bridge, wanted: BareRequest) -> Result<Value, Problem
     }
 }
 
+/// There is no server for a call.
 pub(crate) fn no_server(bridge: &Bridge, error: PoolError) -> Problem {
     match error {
         PoolError::Full(_) => problem::full(bridge.settings.max_connections),
@@ -152,6 +167,7 @@ pub(crate) fn no_server(bridge: &Bridge, error: PoolError) -> Problem {
     }
 }
 
+/// The server does not do what a server does.
 pub(crate) fn bad_gateway(error: &impl std::fmt::Display) -> Problem {
     Problem::new(StatusCode::BAD_GATEWAY, error.to_string())
         .hint("the server's own words are in the bridge's log")
@@ -166,8 +182,8 @@ async fn is_unknown(lease: &Lease, tool: &str, words: &str) -> bool {
     if !says_so || *lease.era() == Era::Bare {
         return says_so && (words.contains("method") || words.contains("tool"));
     }
-    match timeout(LIST_PATIENCE, tool::names(lease)).await {
-        Ok(Ok(tools)) => tools.iter().all(|name| name != tool),
+    match timeout(LIST_PATIENCE, catalog::read(lease)).await {
+        Ok(Ok(catalog)) => !catalog.names(tool),
         _ => false,
     }
 }
@@ -176,13 +192,17 @@ fn unknown(tool: &str) -> Problem {
     Problem::new(StatusCode::NOT_FOUND, format!("the server has no tool {tool:?}"))
 }
 
-fn too_slow(limit: Duration) -> Problem {
+/// The server takes longer than a call may.
+pub(crate) fn too_slow(limit: Duration) -> Problem {
     Problem::new(StatusCode::GATEWAY_TIMEOUT, format!("the server did not answer within {limit:?}"))
         .hint("start the bridge with a longer --call-timeout, if the tool is slow")
 }
 
 /// Waits for room for a body that is large or does not say its length.
-async fn room(bridge: &Bridge, length: Option<u64>) -> Result<Option<OwnedSemaphorePermit>, Problem> {
+pub(crate) async fn room(
+    bridge: &Bridge,
+    length: Option<u64>,
+) -> Result<Option<OwnedSemaphorePermit>, Problem> {
     if length.is_some_and(|length| length <= SMALL_BYTES as u64) {
         return Ok(None);
     }
@@ -191,7 +211,8 @@ async fn room(bridge: &Bridge, length: Option<u64>) -> Result<Option<OwnedSemaph
     room.map_err(|_| problem::no_room(limit))
 }
 
-async fn read(bridge: &Bridge, request: Request) -> Result<Bytes, Problem> {
+/// Reads a body of JSON, within the bounds of bytes and time.
+pub(crate) async fn read(bridge: &Bridge, request: Request) -> Result<Bytes, Problem> {
     if !is_json(request.headers()) {
         // A page may post any other type without asking first.
         let problem = Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "the body is not declared as JSON");

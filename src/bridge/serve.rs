@@ -9,7 +9,7 @@ use axum::Router;
 use axum::http::StatusCode;
 use axum::middleware::from_fn_with_state;
 use axum::response::IntoResponse;
-use axum::routing::get;
+use axum::routing::{get, post};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Semaphore, mpsc, watch};
@@ -18,6 +18,7 @@ use tokio::time::{sleep, timeout};
 use super::auth::cors;
 use super::auth::gate::{self, Gate};
 use super::budget::Budget;
+use super::catalog::Catalogs;
 use super::children::Children;
 use super::connection;
 use super::guard::{self, Guests};
@@ -28,7 +29,7 @@ use super::problem::Problem;
 use super::sessions::{self, Sessions};
 use super::settings::Settings;
 use super::socket::Peer;
-use super::{handshake, health, rest};
+use super::{docs, handshake, health, rest, tools};
 
 /// Sockets besides one for each server process: health checks, refusals, idle HTTP connections. With
 /// all in use, the longest idle one goes; with none of them idle, more wait in the kernel's queue.
@@ -37,6 +38,9 @@ const SPARE_SOCKETS: usize = 64;
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// What ending may take besides the grace: goodbyes, and processes that are slow to be killed.
 const LAST_SECONDS: Duration = Duration::from_secs(3);
+/// What there is, for those who miss it.
+const PATHS: &str = "WebSocket: / and /ws; REST: POST /mcp, GET /tools, POST /tools/{name}; its \
+                     description: /openapi.json and /docs; health: /healthz";
 
 /// What every connection shares.
 #[derive(Debug)]
@@ -53,6 +57,8 @@ pub(crate) struct Bridge {
     pub(crate) held: Held,
     /// MCP's sessions over HTTP.
     pub(crate) sessions: Sessions,
+    /// The tools of theirs.
+    pub(crate) catalogs: Catalogs,
     /// For what clients send.
     pub(crate) incoming: Budget,
     stopping: watch::Receiver<bool>,
@@ -81,10 +87,13 @@ pub async fn run(listeners: Vec<TcpListener>, settings: Settings, shutdown: impl
     let grace = settings.stop_grace;
     let children = Arc::new(Children::new(&settings, alive));
     let slots = Arc::new(Semaphore::new(settings.max_connections));
+    let pool = Pool::new(Arc::clone(&children), Arc::clone(&slots), settings.idle);
+    let is_tls = settings.doors.tls.is_some();
     let bridge = Arc::new(Bridge {
-        guests: Guests::new(&settings.allowed_hosts, &settings.allowed_origins),
+        guests: Guests::new(&settings.allowed_hosts, &settings.allowed_origins, is_tls),
         gate: Gate::new(&settings.doors),
-        pool: Pool::new(Arc::clone(&children), Arc::clone(&slots), settings.idle),
+        catalogs: Catalogs::new(Arc::clone(&pool), settings.call_timeout, stopping.clone()),
+        pool,
         children,
         slots,
         held: Held::default(),
@@ -120,15 +129,17 @@ fn router(bridge: &Arc<Bridge>) -> Router {
         .route("/", get(handshake::websocket))
         .route("/ws", get(handshake::websocket))
         .route("/mcp", get(sessions::get).post(rest::call).delete(sessions::delete))
+        .route("/tools", get(tools::list))
+        .route("/tools/{name}", post(tools::call))
+        .route("/openapi.json", get(tools::describe))
+        .route("/docs", get(docs::page))
         .route("/healthz", get(health::healthz))
         .fallback(async || {
-            Problem::new(StatusCode::NOT_FOUND, "there is nothing at this path")
-                .hint("WebSocket: / and /ws; REST: POST /mcp; health: /healthz")
-                .into_response()
+            Problem::new(StatusCode::NOT_FOUND, "there is nothing at this path").hint(PATHS).into_response()
         })
         .method_not_allowed_fallback(async || {
             Problem::new(StatusCode::METHOD_NOT_ALLOWED, "this path has another method")
-                .hint("WebSocket: / and /ws; REST: POST /mcp; health: /healthz")
+                .hint(PATHS)
                 .into_response()
         })
         .layer(from_fn_with_state(Arc::clone(bridge), gate::check))

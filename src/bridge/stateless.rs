@@ -70,6 +70,11 @@ pub(crate) fn is_stateless(headers: &HeaderMap, body: &str) -> bool {
     of_header.is_some_and(|version| version >= MODERN) || body.contains(VERSION_KEY)
 }
 
+/// What is said to a request whose headers do not say what its body says.
+pub(crate) fn mismatch(id: &str, message: &str) -> Refusal {
+    Refusal::new(StatusCode::BAD_REQUEST, Some(id), HEADER_MISMATCH, &format!("Header mismatch: {message}"))
+}
+
 /// What is said to a body that is no message.
 pub(crate) fn malformed(body: &str, error: &MalformedMessage) -> Refusal {
     let is_json = serde_json::from_str::<serde::de::IgnoredAny>(body).is_ok();
@@ -123,13 +128,10 @@ pub(crate) fn read(headers: &HeaderMap, body: &str) -> Result<Option<Stateless>,
         .filter(|capabilities| Members::read(capabilities).is_some())
         .ok_or_else(|| refuse(INVALID_PARAMS, &format!("the _meta does not say {CAPABILITIES_KEY}")))?;
 
-    let level = match meta.get(LOG_LEVEL_KEY) {
-        None => None,
-        Some(_) => {
-            let level = meta.value::<String>(LOG_LEVEL_KEY).and_then(|level| severity(&level));
-            Some(level.ok_or_else(|| refuse(INVALID_PARAMS, &format!("{LOG_LEVEL_KEY} is no level")))?)
-        }
-    };
+    let level = meta.value::<String>(LOG_LEVEL_KEY).and_then(|level| severity(&level));
+    if level.is_none() && meta.get(LOG_LEVEL_KEY).is_some() {
+        return Err(refuse(INVALID_PARAMS, &format!("{LOG_LEVEL_KEY} is no level")));
+    }
 
     let named = header("mcp-method")?.ok_or_else(|| mismatch("Mcp-Method is missing"))?;
     if named != method {
@@ -176,7 +178,7 @@ pub(crate) fn only<'h>(headers: &'h HeaderMap, name: &str) -> Result<Option<&'h 
 }
 
 /// A value as it was before `=?base64?…?=` carried it.
-fn decoded(value: &str) -> Option<String> {
+pub(crate) fn decoded(value: &str) -> Option<String> {
     match value.strip_prefix("=?base64?").and_then(|rest| rest.strip_suffix("?=")) {
         Some(encoded) => String::from_utf8(BASE64.decode(encoded.as_bytes()).ok()?).ok(),
         None => Some(value.to_owned()),

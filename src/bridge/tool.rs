@@ -29,24 +29,19 @@ pub(crate) async fn call(lease: &Lease, tool: &str, arguments: Value) -> Result<
         let answer = lease.link().ask(tool, Some(&arguments.to_string()), None).await?.answer().await?;
         return match answer {
             Answer::Bare(line) => Ok(ToolAnswer::of_bare(serde_json::from_str(&line).unwrap_or_default())),
-            Answer::Rpc(outcome) => Ok(ToolAnswer::of_result(&result(outcome)?)),
+            Answer::Rpc(outcome) => Ok(ToolAnswer::of_result(&parsed(&result(outcome)?))),
         };
     }
     let params = json!({"name": tool, "arguments": arguments});
     Ok(ToolAnswer::of_result(&ask(lease, "tools/call", params).await?))
 }
 
-/// The names of the server's tools; none in the bare dialect, which cannot list them.
-pub(crate) async fn names(lease: &Lease) -> Result<Vec<String>, ToolError> {
-    if *lease.era() == Era::Bare {
-        return Ok(Vec::new());
-    }
-    let result = ask(lease, "tools/list", json!({})).await?;
-    let tools = result.get("tools").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
-    Ok(tools.iter().filter_map(|tool| tool.get("name")?.as_str().map(str::to_owned)).collect())
+async fn ask(lease: &Lease, method: &str, params: Value) -> Result<Value, ToolError> {
+    Ok(parsed(&ask_for_text(lease, method, params).await?))
 }
 
-async fn ask(lease: &Lease, method: &str, params: Value) -> Result<Value, ToolError> {
+/// Asks a server that speaks JSON-RPC, and returns its result as it stands.
+pub(crate) async fn ask_for_text(lease: &Lease, method: &str, params: Value) -> Result<String, ToolError> {
     let params = if matches!(lease.era(), Era::Modern { .. }) { with_meta(params) } else { params };
     let answer = lease.link().ask(method, Some(&params.to_string()), None).await?.answer().await?;
     match answer {
@@ -55,11 +50,15 @@ async fn ask(lease: &Lease, method: &str, params: Value) -> Result<Value, ToolEr
     }
 }
 
-fn result(outcome: Outcome<String>) -> Result<Value, ToolError> {
+fn parsed(text: &str) -> Value {
+    serde_json::from_str(text).unwrap_or_default()
+}
+
+fn result(outcome: Outcome<String>) -> Result<String, ToolError> {
     match outcome {
-        Outcome::Result(result) => Ok(serde_json::from_str(&result).unwrap_or_default()),
+        Outcome::Result(result) => Ok(result),
         Outcome::Error(error) => {
-            let error: Value = serde_json::from_str(&error).unwrap_or_default();
+            let error = parsed(&error);
             let message =
                 error.get("message").and_then(Value::as_str).unwrap_or("an error without a message");
             let code = error.get("code").and_then(Value::as_i64).unwrap_or_default();

@@ -1,6 +1,7 @@
 //! JSON-RPC messages whose parts stay as they stand in the text: a number of 30 digits, an escape or
 //! a key that nobody knows is the same on the other side.
 
+use std::collections::HashSet;
 use std::fmt;
 
 use serde::de::{Deserializer, MapAccess, Visitor};
@@ -137,6 +138,9 @@ impl fmt::Display for Quoted<'_> {
     }
 }
 
+/// From so many members on, their names are looked up instead of compared.
+const MANY: usize = 32;
+
 /// The members of an object in their order, each value as it stands in the text.
 #[derive(Debug, Clone, Default)]
 pub struct Members<'a>(Vec<(String, Text<'a>)>);
@@ -196,6 +200,11 @@ impl<'a> Members<'a> {
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
+
+    /// Their names and texts, in their order.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|(name, text)| (name.as_str(), text.get()))
+    }
 }
 
 impl fmt::Display for Members<'_> {
@@ -221,8 +230,18 @@ impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
                 let mut members = Vec::<(String, Text<'de>)>::new();
+                let mut names = HashSet::new();
                 while let Some((name, value)) = map.next_entry::<String, &'de RawValue>()? {
-                    if members.iter().any(|(member, _)| *member == name) {
+                    // To compare each with all is quickest for a few, and takes minutes for a million.
+                    let is_new = match members.len() {
+                        ..MANY => members.iter().all(|(member, _)| *member != name),
+                        MANY => {
+                            names.extend(members.iter().map(|(member, _)| member.clone()));
+                            names.insert(name.clone())
+                        }
+                        _ => names.insert(name.clone()),
+                    };
+                    if !is_new {
                         return Err(serde::de::Error::custom(format!("{name:?} is said twice")));
                     }
                     members.push((name, Text::Was(value)));
@@ -298,6 +317,19 @@ mod tests {
         assert_eq!(members.to_string(), r#"{"b":2,"a":{"x" :2},"c\"":[]}"#);
         assert_eq!(members.remove("a").as_deref(), Some(r#"{"x" :2}"#));
         assert!(Members::read(r#"{"a":1,"a":2}"#).is_none() && Members::read("[]").is_none());
+    }
+
+    #[test]
+    fn of_a_great_many_members_too_each_is_there_once() {
+        let text = |names: &mut dyn Iterator<Item = usize>| {
+            format!("{{{}}}", names.map(|name| format!("\"{name}\":{name}")).collect::<Vec<_>>().join(","))
+        };
+        let many = text(&mut (0..300_000));
+        let members = Members::read(&many).expect("an object");
+        assert_eq!((members.iter().count(), members.get("299999")), (300_000, Some("299999")));
+        for again in [0, MANY - 1, MANY, MANY + 1, 99] {
+            assert!(Members::read(&text(&mut (0..100).chain([again]))).is_none(), "{again}");
+        }
     }
 
     proptest! {

@@ -10,6 +10,7 @@ mod memory;
 mod program;
 mod rest;
 mod tls;
+mod tools;
 mod websocket;
 
 use std::net::SocketAddr;

@@ -1,7 +1,8 @@
 //! Leave for the pages of named origins to read our answers (CORS, Fetch Standard §3.3). Each is
 //! answered with its own name, never with `*`, and never with leave to send cookies.
 //!
-//! The guard has looked before: an `Origin` that comes this far is one of those that are named.
+//! The guard has looked before: an `Origin` that comes this far is one of those that are named, or that of
+//! our own page, which reads our answers anyway.
 
 use std::sync::Arc;
 

@@ -1,4 +1,5 @@
-//! Every request's principal. `/healthz` alone asks nobody who they are.
+//! Every request's principal. `/healthz` and `/docs` alone ask nobody who they are: the one says nothing
+//! of the server, and the other is the page in which a token is shown.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,13 +19,13 @@ use super::principal::Identity;
 use super::{Caller, Doors, Principal, TokenFile, bearer};
 
 /// What is open to everybody who may connect at all.
-const OPEN: &str = "/healthz";
+const OPEN: [&str; 2] = ["/healthz", "/docs"];
 /// How often a connection that stays open is compared with the token file.
 const LOOK_AGAIN: Duration = Duration::from_secs(2);
 
 /// Finds out who asks, and turns away whom nothing lets in.
 pub(crate) async fn check(State(bridge): State<Arc<Bridge>>, request: Request, next: Next) -> Response {
-    if request.uri().path() == OPEN {
+    if OPEN.contains(&request.uri().path()) {
         return next.run(request).await;
     }
     let (mut parts, body) = request.into_parts();

@@ -51,7 +51,8 @@ impl fmt::Display for Identity {
     }
 }
 
-/// Somebody who has been let in. Among the extensions of every request but those to `/healthz`.
+/// Somebody who has been let in. Among the extensions of every request but those to `/healthz`
+/// and `/docs`.
 #[derive(Debug, Clone)]
 pub(crate) struct Principal {
     identity: Identity,

@@ -89,7 +89,7 @@ async fn begin(
     let Some(version) = version_of(&answer) else { return Ok(Some(Begun { id: None, answer })) };
     let id = bridge.sessions.keep(session, principal, &version);
     let id = id.ok_or_else(|| bad_gateway(&"the system has no randomness for a session's id"))?;
-    started.is_kept();
+    started.keep();
     Ok(Some(Begun { id: Some(id), answer }))
 }
 
@@ -97,7 +97,7 @@ async fn begin(
 struct Started(Option<Arc<Session>>);
 
 impl Started {
-    fn is_kept(mut self) {
+    fn keep(mut self) {
         self.0 = None;
     }
 }

@@ -75,7 +75,7 @@ impl Session {
     /// Passes on what the client says.
     pub(super) async fn tell(&self, message: &Message<'_>) {
         self.streams.stir();
-        let acts = self.interpreter().from_client(message);
+        let acts = self.interpreter().hear_client(message);
         for line in self.carry_out(acts) {
             // When the server has ended, its task has answered everybody.
             if self.lines.send(line).await.is_err() {
@@ -187,7 +187,7 @@ impl Task {
                 session.streams.room().await;
                 match streams.stdout.next().await {
                     Ok(Some(line)) => {
-                        let acts = session.interpreter().from_server(line);
+                        let acts = session.interpreter().hear_server(line);
                         for line in session.carry_out(acts) {
                             if own.try_send(line).is_err() {
                                 return End::Unreadable("it asks and does not listen".to_owned());

@@ -321,6 +321,15 @@ impl Log {
     }
 }
 
+/// What a reader finds.
+enum Taken {
+    Event(Event),
+    /// Nothing yet.
+    Nothing,
+    /// Nothing any more.
+    Over,
+}
+
 /// Whoever reads a stream.
 #[derive(Debug)]
 pub(crate) struct Reader {
@@ -344,10 +353,11 @@ impl Reader {
     /// Waits for the next event. `None` where the stream is over, or another reader has it.
     pub(crate) async fn next(&mut self) -> Option<Event> {
         loop {
-            if let Some(taken) = self.take() {
-                return taken;
+            match self.take() {
+                Taken::Event(event) => return Some(event),
+                Taken::Over => return None,
+                Taken::Nothing => self.wake.notified().await,
             }
-            self.wake.notified().await;
         }
     }
 
@@ -358,20 +368,19 @@ impl Reader {
         }
     }
 
-    /// What is to be returned, once something is.
-    fn take(&mut self) -> Option<Option<Event>> {
+    fn take(&mut self) -> Taken {
         let mut log = self.streams.log();
         let Some(stream) = log.streams.get_mut(&self.number).filter(|stream| self.is_mine(stream)) else {
-            return Some(None);
+            return Taken::Over;
         };
         let Some(event) = stream.kept.iter().find(|event| event.number > self.after).cloned() else {
-            return stream.over.then_some(None);
+            return if stream.over { Taken::Over } else { Taken::Nothing };
         };
         self.after = event.number;
         stream.taken = stream.taken.max(event.number);
         drop(log);
         self.streams.taken.notify_waiters();
-        Some(Some(event))
+        Taken::Event(event)
     }
 
     fn is_mine(&self, stream: &Stream) -> bool {
@@ -405,8 +414,8 @@ mod tests {
         Key::of(&id.to_string())
     }
 
-    fn event(number: u64, text: &'static str, last: bool) -> Option<Event> {
-        Some(Event { number, text: Bytes::from_static(text.as_bytes()), last })
+    fn event(number: u64, text: &'static str, last: bool) -> Event {
+        Event { number, text: Bytes::from_static(text.as_bytes()), last }
     }
 
     #[tokio::test]
@@ -417,10 +426,10 @@ mod tests {
         streams.push(Some(&key(1)), "progress");
         streams.answer(&key(2), "second");
         streams.answer(&key(1), "first");
-        assert_eq!(two.next().await, event(1, "second", true));
+        assert_eq!(two.next().await, Some(event(1, "second", true)));
         assert_eq!(
             (one.next().await, one.next().await),
-            (event(1, "progress", false), event(2, "first", true))
+            (Some(event(1, "progress", false)), Some(event(2, "first", true)))
         );
         assert_eq!((one.next().await, two.next().await), (None, None));
     }
@@ -444,16 +453,19 @@ mod tests {
         for text in ["a", "b", "c"] {
             streams.push(Some(&key(1)), text);
         }
-        assert_eq!(reader.next().await, event(1, "a", false));
+        assert_eq!(reader.next().await, Some(event(1, "a", false)));
         let mut again = streams.resume(reader.number(), 1).expect("kept");
         assert_eq!(reader.next().await, None);
         drop(reader);
-        assert_eq!(again.next().await, event(2, "b", false));
+        assert_eq!(again.next().await, Some(event(2, "b", false)));
         let number = again.number();
         drop(again);
         streams.answer(&key(1), "d");
         let mut last = streams.resume(number, 2).expect("kept after its end");
-        assert_eq!((last.next().await, last.next().await), (event(3, "c", false), event(4, "d", true)));
+        assert_eq!(
+            (last.next().await, last.next().await),
+            (Some(event(3, "c", false)), Some(event(4, "d", true)))
+        );
         assert_eq!(last.next().await, None);
         assert!(streams.resume(number, 5).is_none(), "an event that never was");
         assert!(streams.resume(77, 0).is_none());
@@ -465,13 +477,13 @@ mod tests {
         streams.push(None, "early");
         let mut request = streams.open(key(1), 9).expect("new");
         streams.push(None, "beside");
-        assert_eq!(request.next().await, event(1, "beside", false));
+        assert_eq!(request.next().await, Some(event(1, "beside", false)));
         let mut general = streams.general().expect("free");
         assert!(streams.general().is_none(), "one at a time");
         streams.push(None, "late");
         assert_eq!(
             (general.next().await, general.next().await),
-            (event(1, "early", false), event(2, "late", false))
+            (Some(event(1, "early", false)), Some(event(2, "late", false)))
         );
     }
 
@@ -493,8 +505,8 @@ mod tests {
         reader.next().await.expect("an event");
         streams.push(None, "67890");
         streams.push(Some(&key(1)), "abcde");
-        assert_eq!(reader.next().await, event(2, "67890", false));
-        assert_eq!(reader.next().await, event(3, "abcde", false));
+        assert_eq!(reader.next().await, Some(event(2, "67890", false)));
+        assert_eq!(reader.next().await, Some(event(3, "abcde", false)));
         assert!(streams.log().bytes <= 10);
         drop(reader);
         for _ in 0..100 {
@@ -536,7 +548,7 @@ mod tests {
         let mut reader = streams.open(key(1), 9).expect("new");
         streams.answer(&key(1), "last words");
         streams.end();
-        assert_eq!(reader.next().await, event(1, "last words", true));
+        assert_eq!(reader.next().await, Some(event(1, "last words", true)));
         assert_eq!(reader.next().await, None);
         assert_eq!(streams.open(key(2), 9).expect_err("over"), NoStream::Ended);
         assert!(streams.general().is_none());

@@ -6,7 +6,7 @@ use tokio::net::TcpStream;
 use super::{Bridge, refused, settings};
 
 /// The status line and body of one raw request.
-async fn raw(bridge: &Bridge, request: &str) -> String {
+pub(super) async fn raw(bridge: &Bridge, request: &str) -> String {
     let mut tcp = TcpStream::connect(bridge.addr).await.expect("a way");
     tcp.write_all(request.as_bytes()).await.expect("room");
     let mut answer = String::new();

@@ -25,7 +25,7 @@ struct Call {
 }
 
 impl ToBare {
-    pub(super) fn from_client(&mut self, message: &Message<'_>) -> Vec<Act> {
+    pub(super) fn hear_client(&mut self, message: &Message<'_>) -> Vec<Act> {
         match message.kind {
             Kind::Request(method) => self.request(method, message),
             Kind::Notification(_) => {
@@ -65,13 +65,13 @@ impl ToBare {
         tell.into_iter().collect()
     }
 
-    pub(super) fn from_server(&mut self, line: String) -> Vec<Act> {
-        if serde_json::from_str::<&serde_json::value::RawValue>(&line).is_err() {
+    pub(super) fn hear_server(&mut self, line: &str) -> Vec<Act> {
+        if serde_json::from_str::<&serde_json::value::RawValue>(line).is_err() {
             tracing::debug!("the server wrote a line that is no JSON");
             return Vec::new();
         }
         let Some(call) = self.calls.pop_front() else { return Vec::new() };
-        let mut acts: Vec<Act> = call.of.map(|of| result(&of, &bare_result(&line))).into_iter().collect();
+        let mut acts: Vec<Act> = call.of.map(|of| result(&of, &bare_result(line))).into_iter().collect();
         acts.extend(self.calls.front().map(|next| Act::Tell(next.line.clone())));
         acts
     }
@@ -156,9 +156,9 @@ mod tests {
             |id| json!({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": id}});
         assert_eq!(of_client(&mut bare, &cancel(1).to_string()), [Act::Close(Key::of("1"))]);
         assert_eq!(of_client(&mut bare, &cancel(3).to_string()), [Act::Close(Key::of("3"))]);
-        assert_eq!(bare.from_server("starting…".to_owned()), []);
-        assert_eq!(bare.from_server("{}".to_owned()), [tell(r#"{"method":"t","params":{"n":2}}"#)]);
-        let acts = bare.from_server(r#"{"error":"no"}"#.to_owned());
+        assert_eq!(bare.hear_server("starting…".to_owned()), []);
+        assert_eq!(bare.hear_server("{}".to_owned()), [tell(r#"{"method":"t","params":{"n":2}}"#)]);
+        let acts = bare.hear_server(r#"{"error":"no"}"#.to_owned());
         assert_eq!(
             (answered(&acts)["id"].clone(), answered(&acts)["result"]["isError"].clone()),
             (json!(2), json!(true))

@@ -56,7 +56,7 @@ pub(crate) struct Message<'m> {
 
 impl Message<'_> {
     fn params(&self) -> Option<&str> {
-        self.envelope.params.map(|params| params.get())
+        self.envelope.params.map(serde_json::value::RawValue::get)
     }
 
     /// The id as JSON; `null` for none.
@@ -94,20 +94,20 @@ pub(crate) enum Interpreter {
 
 impl Interpreter {
     /// The client has said something.
-    pub(crate) fn from_client(&mut self, message: &Message<'_>) -> Vec<Act> {
+    pub(crate) fn hear_client(&mut self, message: &Message<'_>) -> Vec<Act> {
         match self {
-            Self::Same(same) => same.from_client(message),
-            Self::Stateless(to) => to.from_client(message),
-            Self::Bare(to) => to.from_client(message),
+            Self::Same(same) => same.hear_client(message),
+            Self::Stateless(to) => to.hear_client(message),
+            Self::Bare(to) => to.hear_client(message),
         }
     }
 
     /// The server has said something: a line, which may be anything.
-    pub(crate) fn from_server(&mut self, line: String) -> Vec<Act> {
+    pub(crate) fn hear_server(&mut self, line: String) -> Vec<Act> {
         match self {
-            Self::Same(same) => same.from_server(line),
-            Self::Stateless(to) => to.from_server(&line),
-            Self::Bare(to) => to.from_server(line),
+            Self::Same(same) => same.hear_server(line),
+            Self::Stateless(to) => to.hear_server(&line),
+            Self::Bare(to) => to.hear_server(&line),
         }
     }
 
@@ -170,7 +170,7 @@ pub(super) mod rig {
     /// What an interpreter makes of a client's message.
     pub(crate) fn of_client(interpreter: &mut Interpreter, text: &str) -> Vec<Act> {
         let (envelope, kind) = Envelope::read(text).expect("a message");
-        interpreter.from_client(&Message { text, envelope: &envelope, kind: &kind })
+        interpreter.hear_client(&Message { text, envelope: &envelope, kind: &kind })
     }
 
     pub(crate) fn tell(line: &str) -> Act {

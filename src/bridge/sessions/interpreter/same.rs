@@ -21,7 +21,7 @@ pub(crate) struct Same {
 }
 
 impl Same {
-    pub(super) fn from_client(&mut self, message: &Message<'_>) -> Vec<Act> {
+    pub(super) fn hear_client(&mut self, message: &Message<'_>) -> Vec<Act> {
         let mut acts = vec![Act::Tell(message.text.to_owned())];
         match message.kind {
             Kind::Request(_) => {
@@ -37,7 +37,7 @@ impl Same {
         acts
     }
 
-    pub(super) fn from_server(&mut self, line: String) -> Vec<Act> {
+    pub(super) fn hear_server(&mut self, line: String) -> Vec<Act> {
         let Ok((envelope, kind)) = Envelope::read(&line) else {
             tracing::debug!("the server wrote a line that is no message");
             return Vec::new();
@@ -114,9 +114,9 @@ mod tests {
         let mut same = same();
         of_client(&mut same, r#"{"jsonrpc":"2.0","id":"\u0061","method":"m"}"#);
         let line = r#"{"jsonrpc":"2.0","id":"a","result":{"n": 1e999}}"#;
-        assert_eq!(same.from_server(line.to_owned()), [answer("\"a\"", line)]);
-        assert_eq!(same.from_server(line.to_owned()), [], "an answer to nobody");
-        assert_eq!(same.from_server("noise".to_owned()), []);
+        assert_eq!(same.hear_server(line.to_owned()), [answer("\"a\"", line)]);
+        assert_eq!(same.hear_server(line.to_owned()), [], "an answer to nobody");
+        assert_eq!(same.hear_server("noise".to_owned()), []);
     }
 
     #[test]
@@ -127,18 +127,18 @@ mod tests {
         let log = r#"{"jsonrpc":"2.0","method":"notifications/message","params":{}}"#;
         let ask = r#"{"jsonrpc":"2.0","id":1,"method":"elicitation/create","params":{}}"#;
         let changed = r#"{"jsonrpc":"2.0","method":"notifications/tools/list_changed"}"#;
-        assert_eq!(same.from_server(log.to_owned()), [say(Some("1"), log)]);
-        assert_eq!(same.from_server(ask.to_owned()), [say(Some("1"), ask)]);
-        assert_eq!(same.from_server(changed.to_owned()), [say(None, changed)]);
+        assert_eq!(same.hear_server(log.to_owned()), [say(Some("1"), log)]);
+        assert_eq!(same.hear_server(ask.to_owned()), [say(Some("1"), ask)]);
+        assert_eq!(same.hear_server(changed.to_owned()), [say(None, changed)]);
         of_client(&mut same, r#"{"jsonrpc":"2.0","id":2,"method":"m"}"#);
-        assert_eq!(same.from_server(log.to_owned()), [say(None, log)]);
+        assert_eq!(same.hear_server(log.to_owned()), [say(None, log)]);
         let progress = |token: &str| {
             format!(
                 r#"{{"jsonrpc":"2.0","method":"notifications/progress","params":{{"progressToken":{token}}}}}"#
             )
         };
-        assert_eq!(same.from_server(progress("\"t\"")), [say(Some("1"), &progress("\"t\""))]);
-        assert_eq!(same.from_server(progress("\"u\"")), []);
+        assert_eq!(same.hear_server(progress("\"t\"")), [say(Some("1"), &progress("\"t\""))]);
+        assert_eq!(same.hear_server(progress("\"u\"")), []);
     }
 
     #[test]

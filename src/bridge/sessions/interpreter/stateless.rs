@@ -82,7 +82,7 @@ impl ToStateless {
         }
     }
 
-    pub(super) fn from_client(&mut self, message: &Message<'_>) -> Vec<Act> {
+    pub(super) fn hear_client(&mut self, message: &Message<'_>) -> Vec<Act> {
         match message.kind {
             Kind::Request(method) => self.request(method, message),
             Kind::Notification(method) if method == "notifications/initialized" => self.listen_to_lists(),
@@ -127,7 +127,7 @@ impl ToStateless {
 
     fn initialized(&mut self, params: Option<&str>) -> String {
         let params = params.and_then(Members::read).unwrap_or_default();
-        self.capabilities = params.get("capabilities").unwrap_or("{}").to_owned();
+        params.get("capabilities").unwrap_or("{}").clone_into(&mut self.capabilities);
         self.client = params.get("clientInfo").map(str::to_owned);
         let version = agreed(params.value::<String>("protocolVersion").as_deref());
         let said = Members::read(&self.discovered).unwrap_or_default();
@@ -200,12 +200,12 @@ impl ToStateless {
         vec![Act::Tell(line)]
     }
 
-    pub(super) fn from_server(&mut self, line: &str) -> Vec<Act> {
+    pub(super) fn hear_server(&mut self, line: &str) -> Vec<Act> {
         let Ok((envelope, kind)) = Envelope::read(line) else {
             tracing::debug!("the server wrote a line that is no message");
             return Vec::new();
         };
-        let params = envelope.params.map(|params| params.get());
+        let params = envelope.params.map(serde_json::value::RawValue::get);
         match kind {
             Kind::Response(outcome) => {
                 let id = envelope.id.and_then(|id| id.get().parse::<u64>().ok());

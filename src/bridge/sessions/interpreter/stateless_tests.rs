@@ -21,8 +21,8 @@ fn call(to: &mut Interpreter, id: &str) -> Vec<Act> {
     of_client(to, &format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"tools/call","params":{{"name":"t"}}}}"#))
 }
 
-fn from_server(to: &mut Interpreter, line: &str) -> Vec<Act> {
-    to.from_server(line.to_owned())
+fn hear_server(to: &mut Interpreter, line: &str) -> Vec<Act> {
+    to.hear_server(line.to_owned())
 }
 
 #[test]
@@ -32,8 +32,8 @@ fn what_a_handshake_said_once_is_said_in_each_request_and_the_answer_is_of_the_o
     assert_eq!(call(&mut to, "\"a\""), [tell(&told)]);
     let said = r#"{"jsonrpc":"2.0","id":1,"result":{"content":[1e999],"resultType":"complete","ttlMs":0}}"#;
     let expected = r#"{"jsonrpc":"2.0","id":"a","result":{"content":[1e999]}}"#;
-    assert_eq!(from_server(&mut to, said), [answer("\"a\"", expected)]);
-    assert_eq!(from_server(&mut to, said), [], "an answer to nobody");
+    assert_eq!(hear_server(&mut to, said), [answer("\"a\"", expected)]);
+    assert_eq!(hear_server(&mut to, said), [], "an answer to nobody");
 }
 
 #[test]
@@ -63,7 +63,7 @@ fn what_the_server_needs_is_asked_between_two_rounds() {
         );
         say(Some("7"), &text)
     };
-    assert_eq!(from_server(&mut to, required), [ask(2, "A?"), ask(3, "B?")]);
+    assert_eq!(hear_server(&mut to, required), [ask(2, "A?"), ask(3, "B?")]);
     let answered = |id: u32| {
         format!(
             r#"{{"jsonrpc":"2.0","id":"mcp-bridge-{id}","result":{{"action":"accept","content":{{"n": {id}.0}}}}}}"#
@@ -76,7 +76,7 @@ fn what_the_server_needs_is_asked_between_two_rounds() {
     );
     assert_eq!(of_client(&mut to, &answered(2)), [tell(&told)]);
     let done = r#"{"jsonrpc":"2.0","id":4,"result":{"resultType":"complete"}}"#;
-    assert_eq!(from_server(&mut to, done), [answer("7", r#"{"jsonrpc":"2.0","id":7,"result":{}}"#)]);
+    assert_eq!(hear_server(&mut to, done), [answer("7", r#"{"jsonrpc":"2.0","id":7,"result":{}}"#)]);
 }
 
 #[test]
@@ -88,10 +88,10 @@ fn a_client_that_refuses_or_cannot_be_asked_gets_an_error_and_a_server_may_not_a
         )
     };
     call(&mut to, "1");
-    let acts = from_server(&mut to, &required(1, "sampling/createMessage"));
+    let acts = hear_server(&mut to, &required(1, "sampling/createMessage"));
     assert!(matches!(&acts[..], [Act::Answer { text, .. }] if text.contains("has no sampling")), "{acts:?}");
     call(&mut to, "2");
-    from_server(&mut to, &required(2, "elicitation/create"));
+    hear_server(&mut to, &required(2, "elicitation/create"));
     let refused = r#"{"jsonrpc":"2.0","id":"mcp-bridge-3","error":{"code":-1,"message":"no"}}"#;
     let expected = r#"{"jsonrpc":"2.0","id":2,"error":{"code":-1,"message":"no"}}"#;
     assert_eq!(of_client(&mut to, refused), [answer("2", expected)]);
@@ -103,7 +103,7 @@ fn a_client_that_refuses_or_cannot_be_asked_gets_an_error_and_a_server_may_not_a
         let again = format!(
             r#"{{"jsonrpc":"2.0","id":{id},"result":{{"resultType":"input_required","requestState":"s"}}}}"#
         );
-        acts = from_server(&mut to, &again);
+        acts = hear_server(&mut to, &again);
         rounds += 1;
     }
     assert_eq!(rounds, ROUNDS + 1);
@@ -123,10 +123,10 @@ fn changes_are_listened_for_and_told_in_the_older_era_s_words() {
             r#"{{"jsonrpc":"2.0","method":"notifications/{method}","params":{{"_meta":{{"io.modelcontextprotocol/subscriptionId":1}}{rest}}}}}"#
         )
     };
-    assert_eq!(from_server(&mut to, &of("subscriptions/acknowledged", r#","notifications":{}"#)), []);
+    assert_eq!(hear_server(&mut to, &of("subscriptions/acknowledged", r#","notifications":{}"#)), []);
     let changed = r#"{"jsonrpc":"2.0","method":"notifications/tools/list_changed"}"#;
-    assert_eq!(from_server(&mut to, &of("tools/list_changed", "")), [say(None, changed)]);
-    assert_eq!(from_server(&mut to, &of("tools/list_changed", "").replace(":1}", ":9}")), [], "another's");
+    assert_eq!(hear_server(&mut to, &of("tools/list_changed", "")), [say(None, changed)]);
+    assert_eq!(hear_server(&mut to, &of("tools/list_changed", "").replace(":1}", ":9}")), [], "another's");
 }
 
 #[test]
@@ -143,10 +143,10 @@ fn a_resource_is_subscribed_to_once_the_server_has_agreed() {
     let done = |id: &str| answer(id, &format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{{}}}}"#));
     assert_eq!(of_client(&mut to, &ask(5, "subscribe", "x:a")).len(), 1);
     assert_eq!(to.open(), [Key::of("5")]);
-    assert_eq!(from_server(&mut to, &agreed(1, "\"x:a\"")), [done("5")]);
+    assert_eq!(hear_server(&mut to, &agreed(1, "\"x:a\"")), [done("5")]);
     assert_eq!(of_client(&mut to, &ask(6, "subscribe", "x:a")), [done("6")], "once is enough");
     of_client(&mut to, &ask(7, "subscribe", "x:b"));
-    let acts = from_server(&mut to, &agreed(2, ""));
+    let acts = hear_server(&mut to, &agreed(2, ""));
     assert!(
         matches!(&acts[..], [Act::Tell(_), Act::Answer { text, .. }] if text.contains("-32602")),
         "{acts:?}"
@@ -166,7 +166,7 @@ fn cancellations_and_errors_speak_of_the_requests_as_each_side_knows_them() {
     of_client(&mut to, r#"{"jsonrpc":"2.0","id":3,"method":"resources/read","params":{"uri":"x:a"}}"#);
     let error = r#"{"jsonrpc":"2.0","id":2,"error":{"code":-32602,"message":"no","data":{"uri":"x:a"}}}"#;
     let expected = r#"{"jsonrpc":"2.0","id":3,"error":{"code":-32002,"message":"no","data":{"uri":"x:a"}}}"#;
-    assert_eq!(from_server(&mut to, error), [answer("3", expected)]);
+    assert_eq!(hear_server(&mut to, error), [answer("3", expected)]);
     let asks = r#"{"jsonrpc":"2.0","id":9,"method":"sampling/createMessage"}"#;
-    assert!(matches!(&from_server(&mut to, asks)[..], [Act::Tell(line)] if line.contains("-32601")));
+    assert!(matches!(&hear_server(&mut to, asks)[..], [Act::Tell(line)] if line.contains("-32601")));
 }

@@ -1,0 +1,135 @@
+//! The tools over REST: their list, a path for each, and the description of these paths.
+
+use std::sync::Arc;
+
+use axum::body::HttpBody;
+use axum::extract::rejection::PathRejection;
+use axum::extract::{Extension, Path, Request, State};
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use serde_json::{Value, json};
+
+use super::auth::Principal;
+use super::catalog::{Catalog, ListError};
+use super::openapi::{Security, document};
+use super::problem::{self, Problem};
+use super::rest;
+use super::serve::Bridge;
+use super::tls::Tls;
+use crate::mcp::BareRequest;
+
+const SHAPE: &str = "send the tool's arguments as a JSON object, or nothing";
+
+/// The tools that may be called, as the server describes them.
+pub(crate) async fn list(
+    State(bridge): State<Arc<Bridge>>,
+    Extension(principal): Extension<Principal>,
+) -> Response {
+    answer(listed(&bridge, &principal).await)
+}
+
+/// Calls the tool that the path names.
+pub(crate) async fn call(
+    State(bridge): State<Arc<Bridge>>,
+    Extension(principal): Extension<Principal>,
+    name: Result<Path<String>, PathRejection>,
+    request: Request,
+) -> Response {
+    answer(called(&bridge, &principal, name, request).await)
+}
+
+/// The `OpenAPI` document of the tools that may be called.
+pub(crate) async fn describe(
+    State(bridge): State<Arc<Bridge>>,
+    Extension(principal): Extension<Principal>,
+) -> Response {
+    answer(described(&bridge, &principal).await)
+}
+
+fn answer(outcome: Result<Bytes, Problem>) -> Response {
+    let headers = [(header::CONTENT_TYPE, "application/json"), (header::CACHE_CONTROL, "no-store")];
+    outcome.map_or_else(IntoResponse::into_response, |body| (headers, body).into_response())
+}
+
+async fn listed(bridge: &Bridge, principal: &Principal) -> Result<Bytes, Problem> {
+    let catalog = catalog(bridge, principal).await?;
+    let Some(tools) = may_call(&catalog, principal) else {
+        return Err(Problem::new(StatusCode::NOT_IMPLEMENTED, "this server lists no tools")
+            .hint("its own documentation names them; call them all the same"));
+    };
+    let texts: Vec<&str> = tools.into_iter().map(|(_, text)| text).collect();
+    Ok(format!("{{\"tools\":[{}]}}", texts.join(",")).into())
+}
+
+async fn called(
+    bridge: &Arc<Bridge>,
+    principal: &Principal,
+    name: Result<Path<String>, PathRejection>,
+    request: Request,
+) -> Result<Bytes, Problem> {
+    let Path(method) =
+        name.map_err(|_| Problem::new(StatusCode::BAD_REQUEST, "the tool's name in the path is no UTF-8"))?;
+    // Held until the answer is there: the call makes copies of it.
+    let _room = rest::room(bridge, request.body().size_hint().upper()).await?;
+    // Whoever has nothing to say need not declare what it is. A page that posts nothing shows its origin.
+    let is_nothing = request.body().is_end_stream() && !request.headers().contains_key(header::CONTENT_TYPE);
+    let body = if is_nothing { Bytes::new() } else { rest::read(bridge, request).await? };
+    let wanted = BareRequest { method, params: arguments(&body)? };
+    Ok(rest::bare(bridge, principal, wanted).await?.to_string().into())
+}
+
+fn arguments(body: &[u8]) -> Result<Value, Problem> {
+    let wrong = |detail: &str| Problem::new(StatusCode::BAD_REQUEST, detail).hint(SHAPE);
+    if body.is_empty() {
+        return Ok(json!({}));
+    }
+    let arguments: Value =
+        serde_json::from_slice(body).map_err(|error| wrong(&format!("the body is not JSON: {error}")))?;
+    if arguments.is_object() { Ok(arguments) } else { Err(wrong("the body is not a JSON object")) }
+}
+
+async fn described(bridge: &Bridge, principal: &Principal) -> Result<Bytes, Problem> {
+    let catalog = catalog(bridge, principal).await?;
+    let doors = &bridge.settings.doors;
+    let certificates = doors.tls.as_ref().is_some_and(Tls::knows_clients);
+    let security = Security { tokens: doors.tokens.is_some(), certificates };
+    let write = || document(&catalog.server, may_call(&catalog, principal), security).into();
+    if principal.is_restricted() {
+        return Ok(write());
+    }
+    Ok(catalog.description.get_or_init(write).clone())
+}
+
+/// The names and descriptions of what a principal may call.
+fn may_call<'c>(catalog: &'c Catalog, principal: &Principal) -> Option<Vec<(&'c str, &'c str)>> {
+    let tools = catalog.tools.as_ref()?.iter().filter(|tool| principal.may_call(&tool.name));
+    Some(tools.map(|tool| (tool.name.as_str(), tool.text.as_str())).collect())
+}
+
+async fn catalog(bridge: &Bridge, principal: &Principal) -> Result<Arc<Catalog>, Problem> {
+    if bridge.is_stopping() {
+        return Err(problem::stopping());
+    }
+    let _place = bridge.gate.enter(principal)?;
+    bridge.catalogs.get().await.map_err(|error| match error {
+        ListError::Pool(error) => rest::no_server(bridge, error),
+        ListError::TooSlow => rest::too_slow(bridge.settings.call_timeout),
+        ListError::Stopping => problem::stopping(),
+        error @ (ListError::Tool(_) | ListError::Unreadable(_)) => rest::bad_gateway(&error),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_arguments_are_an_object_or_left_out() {
+        assert_eq!(arguments(b"").expect("arguments"), json!({}));
+        assert_eq!(arguments(br#" {"a":1} "#).expect("arguments"), json!({"a": 1}));
+        for body in ["[]", "null", "{", " ", "\"a\"", "{}{}"] {
+            assert_eq!(arguments(body.as_bytes()).expect_err(body).status(), 400, "{body}");
+        }
+    }
+}
