@@ -104,7 +104,7 @@ async fn a_body_that_is_no_request_is_told_what_it_must_be() {
         ("{}", 400),
         (r#"["status",{}]"#, 400),
         (r#"{"method":7}"#, 400),
-        (r#"{"jsonrpc":"2.0","method":"ping"}"#, 501),
+        (r#"{"jsonrpc":"2.0","method":"ping"}"#, 406),
         (long.as_str(), 413),
     ] {
         let answer = post(&bridge, body).await;
@@ -163,7 +163,7 @@ async fn health_is_answered_without_a_server() {
     let answer = http::get(bridge.addr, "/healthz", &host, LIMITS).await.expect("an answer");
     let body: Value = serde_json::from_slice(&answer.body).expect("JSON");
     assert_eq!((answer.status, &body["status"]), (200, &json!("ok")));
-    for (path, status) in [("/", 426), ("/mcp", 405), ("/nothing", 404)] {
+    for (path, status) in [("/", 426), ("/mcp", 406), ("/nothing", 404)] {
         let answer = http::get(bridge.addr, path, &host, LIMITS).await.expect("an answer");
         assert_eq!(answer.status, status, "{path}");
     }

@@ -128,7 +128,7 @@ async fn another_method_is_told_which_there_are() {
         ("POST /tools", "get,head"),
         ("DELETE /openapi.json", "get,head"),
         ("PUT /docs", "get,head"),
-        ("PUT /mcp", "post"),
+        ("PUT /mcp", "get,head,post,delete"),
     ] {
         let (head, body) = ask(&bridge, line, &[], "").await;
         assert!(head.starts_with("http/1.1 405 ") && body.contains("/openapi.json"), "{line}: {head}");
