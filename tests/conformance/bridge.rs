@@ -26,13 +26,19 @@ impl Serving {
     /// rebinding takes for granted of a server on loopback, and this bridge only grants by name.
     #[track_caller]
     pub(crate) fn start(mode: &str) -> Self {
+        Self::start_before("everything-fixture", &[mode])
+    }
+
+    /// As [`start`](Self::start), with another fixture, which is told these words.
+    #[track_caller]
+    pub(crate) fn start_before(fixture: &str, words: &[&str]) -> Self {
         let bridge = Path::new(env!("CARGO_BIN_EXE_mcp-bridge"));
-        let fixture = bridge.with_file_name("examples").join("everything-fixture");
-        assert!(fixture.is_file(), "build it first: cargo build --example everything-fixture");
+        let fixture = bridge.with_file_name("examples").join(fixture);
+        assert!(fixture.is_file(), "build it first: cargo build --examples");
         let mut command = Command::new(bridge);
         let wanted = SocketAddr::from(([127, 0, 0, 1], free_port()));
         let (listen, origin) = (wanted.to_string(), format!("http://{wanted}"));
-        command.args(["--listen", &listen, "--allow-origin", &origin, "--"]).arg(fixture).arg(mode);
+        command.args(["--listen", &listen, "--allow-origin", &origin, "--"]).arg(fixture).args(words);
         for (key, _) in std::env::vars_os() {
             if key.to_string_lossy().starts_with("MCP_BRIDGE_") {
                 command.env_remove(key);

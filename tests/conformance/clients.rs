@@ -52,7 +52,7 @@ pub(crate) fn differences(mode: &str, url: &str) -> Vec<String> {
 }
 
 /// How many tools the fixture lists.
-const TOOLS: usize = 31;
+pub(crate) const TOOLS: usize = 31;
 
 /// The same in both eras but for the version.
 fn should_see(era: &str) -> Value {

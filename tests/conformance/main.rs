@@ -8,6 +8,8 @@ mod bridge;
 mod brought;
 mod clients;
 mod judgement;
+mod openapi;
+mod page;
 mod suite;
 
 use std::process::Command;
