@@ -13,7 +13,7 @@ use bytes::Bytes;
 use tokio::io::AsyncWriteExt;
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::child::Child;
+use super::child::{Child, Ending};
 use crate::mcp::{
     Envelope, FrameError, Kind, Members, Outcome, notification_line, request_line, response_line,
 };
@@ -101,11 +101,22 @@ struct Shared {
     /// other.
     retired: AtomicBool,
     speech: Mutex<Speech>,
+    /// Set before the link is over.
+    ending: Mutex<Ending>,
 }
 
 impl Shared {
     fn new() -> Self {
-        Self { calls: Mutex::default(), retired: AtomicBool::new(false), speech: Mutex::new(Speech::Unknown) }
+        Self {
+            calls: Mutex::default(),
+            retired: AtomicBool::new(false),
+            speech: Mutex::new(Speech::Unknown),
+            ending: Mutex::default(),
+        }
+    }
+
+    fn ending(&self) -> MutexGuard<'_, Ending> {
+        self.ending.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn speech(&self) -> Speech {
@@ -171,6 +182,20 @@ impl Link {
         let mut over = self.over.clone();
         // The other end goes only when it is over.
         let _ = over.wait_for(|over| *over).await;
+    }
+
+    /// Ends the server, unless it has ended already, and tells how it came to its end.
+    pub(crate) async fn last_words(self) -> Ending {
+        let Self { shared, outbox, given_up: _, mut over } = self;
+        drop(outbox);
+        // The other end goes only when it is over.
+        let _ = over.wait_for(|over| *over).await;
+        std::mem::take(&mut shared.ending())
+    }
+
+    /// How the server came to its end, once it has.
+    pub(crate) fn ending(&self) -> Ending {
+        self.shared.ending().clone()
     }
 
     /// Sends a request. `params` is JSON; `asides` is told what the server says meanwhile.
@@ -267,7 +292,7 @@ impl Task {
         let end = self.talk().await;
         self.shared.end(&end);
         self.lines.close();
-        self.child.end().await;
+        *self.shared.ending() = self.child.end().await;
     }
 
     async fn talk(&mut self) -> LinkEnd {

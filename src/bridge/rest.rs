@@ -20,6 +20,7 @@ use super::exchange;
 use super::greeting::Era;
 use super::pool::{Lease, PoolError};
 use super::problem::{self, Problem};
+use super::readiness;
 use super::serve::Bridge;
 use super::stateless::{self, Refusal, Stateless};
 use super::tool::{self, ToolError};
@@ -98,7 +99,7 @@ async fn bare(bridge: &Arc<Bridge>, principal: &Principal, wanted: BareRequest) 
     }
 }
 
-async fn converse(bridge: &Bridge, wanted: BareRequest) -> Result<Value, Problem> {
+async fn converse(bridge: &Arc<Bridge>, wanted: BareRequest) -> Result<Value, Problem> {
     let lease = bridge.pool.lease(QUEUE).await.map_err(|error| no_server(bridge, error))?;
     match tool::call(&lease, &wanted.method, wanted.params).await {
         Ok(ToolAnswer { value, is_error: false }) => Ok(value),
@@ -121,13 +122,18 @@ async fn converse(bridge: &Bridge, wanted: BareRequest) -> Result<Value, Problem
             let detail = format!("the server refused the call with error {code}: {message}");
             Err(Problem::new(status, detail).with("code", json!(code)))
         }
-        Err(ToolError::Link(end)) => Err(bad_gateway(&end)),
+        Err(ToolError::Link(end)) => {
+            readiness::suspect(bridge);
+            Err(bad_gateway(&end))
+        }
     }
 }
 
 fn no_server(bridge: &Bridge, error: PoolError) -> Problem {
     match error {
-        PoolError::Full(_) => problem::full(bridge.settings.max_connections),
+        PoolError::Full(_) => problem::full(bridge.settings.max_children),
+        PoolError::Crowded(waiting) => problem::crowded(waiting),
+        PoolError::HeldBack(held_back) => problem::held_back(&held_back),
         PoolError::Spawn { program, reason } => problem::cannot_start(&program, &reason),
         PoolError::Greeting(error) => bad_gateway(&error),
     }

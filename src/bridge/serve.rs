@@ -18,19 +18,19 @@ use tokio::time::{sleep, timeout};
 use super::auth::cors;
 use super::auth::gate::{self, Gate};
 use super::budget::Budget;
+use super::ceiling::SPARE_SOCKETS;
 use super::children::Children;
 use super::connection;
 use super::guard::{self, Guests};
 use super::lobby::{Guest, Lobby};
 use super::pool::Pool;
 use super::problem::Problem;
+use super::readiness::{self, Readiness};
 use super::settings::Settings;
 use super::socket::Peer;
+use super::warm::Warm;
 use super::{handshake, health, rest};
 
-/// Sockets besides one for each server process: health checks, refusals, idle HTTP connections. With
-/// all in use, the longest idle one goes; with none of them idle, more wait in the kernel's queue.
-const SPARE_SOCKETS: usize = 64;
 /// How long to wait after an accept that failed, as it does when file descriptors run out.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// What ending may take besides the grace: goodbyes, and processes that are slow to be killed.
@@ -43,8 +43,11 @@ pub(crate) struct Bridge {
     pub(crate) guests: Guests,
     pub(crate) gate: Gate,
     pub(crate) children: Arc<Children>,
+    /// One permit for each WebSocket that may be open.
+    pub(crate) websockets: Arc<Semaphore>,
     /// One permit for each server process that may run.
     pub(crate) slots: Arc<Semaphore>,
+    pub(crate) readiness: Readiness,
     /// The servers that calls take turns on.
     pub(crate) pool: Arc<Pool>,
     /// For what clients send.
@@ -74,13 +77,16 @@ pub async fn run(listeners: Vec<TcpListener>, settings: Settings, shutdown: impl
     let lobby = Arc::new(Lobby::new(settings.max_connections.saturating_add(SPARE_SOCKETS)));
     let grace = settings.stop_grace;
     let children = Arc::new(Children::new(&settings, alive));
-    let slots = Arc::new(Semaphore::new(settings.max_connections));
+    let slots = Arc::new(Semaphore::new(settings.max_children));
+    let warm = Warm::new(Arc::clone(&children), Arc::clone(&slots), settings.warm);
     let bridge = Arc::new(Bridge {
         guests: Guests::new(&settings.allowed_hosts, &settings.allowed_origins),
         gate: Gate::new(&settings.doors),
-        pool: Pool::new(Arc::clone(&children), Arc::clone(&slots), settings.idle),
+        pool: Pool::new(Arc::clone(&children), Arc::clone(&slots), warm, &settings),
         children,
+        websockets: Arc::new(Semaphore::new(settings.max_connections)),
         slots,
+        readiness: Readiness::default(),
         incoming: Budget::new(settings.max_buffered / 2, settings.max_message),
         settings,
         stopping,
@@ -112,14 +118,15 @@ fn router(bridge: &Arc<Bridge>) -> Router {
         .route("/ws", get(handshake::websocket))
         .route("/mcp", post(rest::call))
         .route("/healthz", get(health::healthz))
+        .route("/readyz", get(readiness::readyz))
         .fallback(async || {
             Problem::new(StatusCode::NOT_FOUND, "there is nothing at this path")
-                .hint("WebSocket: / and /ws; REST: POST /mcp; health: /healthz")
+                .hint("WebSocket: / and /ws; REST: POST /mcp; health: /healthz and /readyz")
                 .into_response()
         })
         .method_not_allowed_fallback(async || {
             Problem::new(StatusCode::METHOD_NOT_ALLOWED, "this path has another method")
-                .hint("WebSocket: / and /ws; REST: POST /mcp; health: /healthz")
+                .hint("WebSocket: / and /ws; REST: POST /mcp; health: /healthz and /readyz")
                 .into_response()
         })
         .layer(from_fn_with_state(Arc::clone(bridge), gate::check))

@@ -1,14 +1,21 @@
 //! A server's stderr: read to the end, so that it never fills, and passed on line by line.
 
+use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::fmt::Write;
+use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt};
+use tokio::time::timeout;
 
 /// The longest line that is passed on whole, in bytes; the rest of a longer one is dropped.
 const LINE_BYTES: usize = 8 * 1024;
 /// What is read at once, in bytes.
 const CHUNK_BYTES: usize = 4 * 1024;
+/// The last lines, which are kept to be shown when the server has failed.
+const RECENT_LINES: usize = 20;
+/// So much of each, in bytes.
+const RECENT_BYTES: usize = 1024;
 
 /// Reads a stream and hands its lines, made safe to show, to the log.
 #[derive(Debug)]
@@ -18,11 +25,12 @@ pub(crate) struct Stderr<R> {
     cut: bool,
     ended: bool,
     pid: u32,
+    recent: VecDeque<String>,
 }
 
 impl<R: AsyncRead + Unpin> Stderr<R> {
     pub(crate) fn new(inner: R, pid: u32) -> Self {
-        Self { inner, line: Vec::new(), cut: false, ended: false, pid }
+        Self { inner, line: Vec::new(), cut: false, ended: false, pid, recent: VecDeque::new() }
     }
 
     /// Passes lines on for as long as it is polled. Safe to cancel.
@@ -31,7 +39,21 @@ impl<R: AsyncRead + Unpin> Stderr<R> {
         self.drain_to(|line| tracing::info!("server[{pid}]: {line}")).await
     }
 
-    async fn drain_to(&mut self, mut out: impl FnMut(&str)) -> Infallible {
+    /// What is still to come of one that has ended, and then the last lines of all.
+    pub(crate) async fn recent(&mut self, patience: Duration) -> Vec<String> {
+        let pid = self.pid;
+        let rest = self.read_to_end(|line| tracing::info!("server[{pid}]: {line}"));
+        // Somebody else may hold it open.
+        let _ = timeout(patience, rest).await;
+        std::mem::take(&mut self.recent).into()
+    }
+
+    async fn drain_to(&mut self, out: impl FnMut(&str)) -> Infallible {
+        self.read_to_end(out).await;
+        std::future::pending().await
+    }
+
+    async fn read_to_end(&mut self, mut out: impl FnMut(&str)) {
         let mut chunk = [0; CHUNK_BYTES];
         while !self.ended {
             match self.inner.read(&mut chunk).await {
@@ -44,7 +66,6 @@ impl<R: AsyncRead + Unpin> Stderr<R> {
                 Ok(count) => self.take(&chunk[..count], &mut out),
             }
         }
-        std::future::pending().await
     }
 
     fn take(&mut self, bytes: &[u8], out: &mut impl FnMut(&str)) {
@@ -68,6 +89,11 @@ impl<R: AsyncRead + Unpin> Stderr<R> {
             shown.push_str(" … (cut)");
         }
         out(&shown);
+        if self.recent.len() == RECENT_LINES {
+            self.recent.pop_front();
+        }
+        shown.truncate(shown.floor_char_boundary(RECENT_BYTES));
+        self.recent.push_back(shown);
         self.line.clear();
         self.cut = false;
     }
@@ -118,6 +144,16 @@ mod tests {
         assert_eq!(lines[0], "x".repeat(LINE_BYTES));
         assert_eq!(lines[1], format!("{} … (cut)", "y".repeat(LINE_BYTES)));
         assert_eq!(lines[2], "next");
+    }
+
+    #[tokio::test]
+    async fn of_a_flood_the_last_lines_are_kept_and_of_each_its_beginning() {
+        let mut bytes: Vec<u8> = (0..100).flat_map(|n| format!("line {n}\n").into_bytes()).collect();
+        bytes.extend_from_slice("é".repeat(RECENT_BYTES).as_bytes());
+        let recent = Stderr::new(&bytes[..], 1).recent(Duration::from_secs(20)).await;
+        assert_eq!(recent.len(), RECENT_LINES);
+        assert_eq!(recent[0], "line 81");
+        assert_eq!(recent[RECENT_LINES - 1], "é".repeat(RECENT_BYTES / 2));
     }
 
     #[tokio::test]

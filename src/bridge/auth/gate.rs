@@ -1,4 +1,4 @@
-//! Every request's principal. `/healthz` alone asks nobody who they are.
+//! Every request's principal. `/healthz` asks nobody who they are, and `/readyz` only those who show it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,6 +19,8 @@ use super::{Caller, Doors, Principal, TokenFile, bearer};
 
 /// What is open to everybody who may connect at all.
 const OPEN: &str = "/healthz";
+/// Likewise, but whoever shows who they are is told more.
+const OPEN_IN_PART: &str = "/readyz";
 /// How often a connection that stays open is compared with the token file.
 const LOOK_AGAIN: Duration = Duration::from_secs(2);
 
@@ -28,6 +30,9 @@ pub(crate) async fn check(State(bridge): State<Arc<Bridge>>, request: Request, n
         return next.run(request).await;
     }
     let (mut parts, body) = request.into_parts();
+    if parts.uri.path() == OPEN_IN_PART && bridge.gate.asks() && !shows_anything(&parts) {
+        return next.run(Request::from_parts(parts, body)).await;
+    }
     match bridge.gate.admit(&mut parts) {
         Ok(principal) => {
             parts.extensions.insert(principal);
@@ -52,6 +57,11 @@ impl Gate {
             certificates: doors.tls.as_ref().is_some_and(Tls::knows_clients),
             limits: Limits::new(doors.max_requests_per_second, doors.max_connections_per_principal),
         }
+    }
+
+    /// Whether clients are asked who they are.
+    fn asks(&self) -> bool {
+        self.tokens.is_some() || self.certificates
     }
 
     /// A place for a connection or a call of a principal's, until it is dropped.
@@ -97,6 +107,12 @@ impl Gate {
             (None, None) => Ok(Principal::new(Identity::of_address(caller.address), Arc::default())),
         }
     }
+}
+
+/// Whether the request or its connection says who it comes from, truly or not.
+fn shows_anything(parts: &Parts) -> bool {
+    let by_certificate = parts.extensions.get::<Caller>().is_some_and(|caller| caller.certificate.is_some());
+    by_certificate || parts.headers.contains_key(header::AUTHORIZATION)
 }
 
 fn no_token(in_query: bool) -> Problem {

@@ -3,13 +3,13 @@
 use std::net::SocketAddr;
 use std::process::{Output, Stdio};
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::Signal;
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt, BufReader, Lines};
 use tokio::process::{Child, ChildStderr, Command};
 use tokio::time::timeout;
 
-use super::{Bridge, PATIENCE, closed, fixture, gone, hear, of_fixture, pid};
+use super::{Bridge, PATIENCE, closed, fixture, gone, hear, of_fixture, pid, wake};
 
 pub(super) fn program() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_mcp-bridge"));
@@ -46,7 +46,7 @@ pub(super) async fn serve(command: &mut Command, count: usize) -> Serving {
     Serving { process, addrs, stderr }
 }
 
-async fn client(addr: SocketAddr) -> super::Client {
+pub(super) async fn client(addr: SocketAddr) -> super::Client {
     let tcp = tokio::net::TcpStream::connect(addr).await.expect("a way");
     tokio_tungstenite::client_async(format!("ws://{addr}/"), tcp).await.expect("a WebSocket").0
 }
@@ -57,9 +57,12 @@ pub(super) async fn end(mut serving: Serving, signal: Signal) -> Option<i32> {
 }
 
 impl Serving {
+    pub(super) fn id(&self) -> u32 {
+        self.process.id().expect("a running program")
+    }
+
     pub(super) fn stop(&self, signal: Signal) {
-        let id = i32::try_from(self.process.id().expect("a running program")).expect("an id");
-        kill_process(Pid::from_raw(id).expect("an id"), signal).expect("a running program");
+        super::send(self.id(), signal);
     }
 }
 
@@ -181,7 +184,9 @@ async fn the_python_invocation_runs_the_server_of_the_environment() {
     command.env("MCP_BRIDGE_COMMAND", r#"["sh","-c","echo from the image; exec cat"]"#);
     command.env("MCP_BRIDGE_LISTEN", "127.0.0.1:0").args(["python", "-m", "mcp_bridge"]);
     let serving = serve(&mut command, 1).await;
-    assert_eq!(hear(&mut client(serving.addrs[0]).await).await, "from the image");
+    let mut client = client(serving.addrs[0]).await;
+    wake(&mut client).await;
+    assert_eq!(hear(&mut client).await, "from the image");
     assert_eq!(end(serving, Signal::TERM).await, Some(0));
 }
 
