@@ -6,12 +6,16 @@ use std::fmt::Write;
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 /// The longest line that is passed on whole, in bytes; the rest of a longer one is dropped.
 const LINE_BYTES: usize = 8 * 1024;
 /// What is read at once, in bytes.
 const CHUNK_BYTES: usize = 4 * 1024;
+/// Lines that are passed on at once, and then in each second: a flood is not to fill the log, nor to hold
+/// up everybody until the log has been written.
+const BURST: u32 = 500;
+const PER_SECOND: u32 = 50;
 /// The last lines, which are kept to be shown when the server has failed.
 const RECENT_LINES: usize = 20;
 /// So much of each, in bytes.
@@ -26,11 +30,23 @@ pub(crate) struct Stderr<R> {
     ended: bool,
     pid: u32,
     recent: VecDeque<String>,
+    /// How many lines may be passed on now, as of when, and how many were not.
+    allowance: (u32, Instant),
+    left_out: u64,
 }
 
 impl<R: AsyncRead + Unpin> Stderr<R> {
     pub(crate) fn new(inner: R, pid: u32) -> Self {
-        Self { inner, line: Vec::new(), cut: false, ended: false, pid, recent: VecDeque::new() }
+        Self {
+            inner,
+            line: Vec::new(),
+            cut: false,
+            ended: false,
+            pid,
+            recent: VecDeque::new(),
+            allowance: (BURST, Instant::now()),
+            left_out: 0,
+        }
     }
 
     /// Passes lines on for as long as it is polled. Safe to cancel.
@@ -83,12 +99,30 @@ impl<R: AsyncRead + Unpin> Stderr<R> {
         }
     }
 
+    fn pass_on(&mut self, line: &str, out: &mut impl FnMut(&str)) {
+        let (lines, since) = &mut self.allowance;
+        let earned = since.elapsed().as_secs() * u64::from(PER_SECOND);
+        if let Ok(earned @ 1..) = u32::try_from(earned) {
+            *lines = lines.saturating_add(earned).min(BURST);
+            *since = Instant::now();
+        }
+        if *lines == 0 {
+            self.left_out += 1;
+            return;
+        }
+        *lines -= 1;
+        if self.left_out > 0 {
+            out(&format!("… ({} lines left out)", std::mem::take(&mut self.left_out)));
+        }
+        out(line);
+    }
+
     fn emit(&mut self, out: &mut impl FnMut(&str)) {
         let mut shown = shown(self.line.trim_ascii_end());
         if self.cut {
             shown.push_str(" … (cut)");
         }
-        out(&shown);
+        self.pass_on(&shown, out);
         if self.recent.len() == RECENT_LINES {
             self.recent.pop_front();
         }
@@ -154,6 +188,17 @@ mod tests {
         assert_eq!(recent.len(), RECENT_LINES);
         assert_eq!(recent[0], "line 81");
         assert_eq!(recent[RECENT_LINES - 1], "é".repeat(RECENT_BYTES / 2));
+    }
+
+    #[tokio::test]
+    async fn of_a_flood_so_many_lines_are_passed_on_and_the_rest_is_counted() {
+        let flood = b"e\n".repeat(BURST as usize + 70);
+        assert_eq!(lines_of(&flood).await.len(), BURST as usize);
+        let (mut lines, mut stderr) = (Vec::new(), Stderr::new(&flood[..], 1));
+        stderr.read_to_end(|line| lines.push(line.to_owned())).await;
+        stderr.allowance.1 -= Duration::from_secs(1);
+        stderr.take(b"calm\n", &mut |line: &str| lines.push(line.to_owned()));
+        assert_eq!(lines[BURST as usize..], ["… (70 lines left out)", "calm"]);
     }
 
     #[tokio::test]

@@ -34,7 +34,8 @@ struct Rig {
 impl Rig {
     async fn start() -> Self {
         let args = ["--listen", "127.0.0.1:0", "--stop-grace", "400ms", "--", "sh", "-c", SCRIPT];
-        let serving = serve(program().args(args), 1).await;
+        let mut serving = serve(program().args(args), 1).await;
+        serving.read_on();
         let mut bystander = client(serving.addrs[0]).await;
         pid(&mut bystander).await;
         let descriptors = descriptors(&serving);

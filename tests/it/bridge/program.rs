@@ -29,7 +29,7 @@ pub(super) struct Serving {
     process: Child,
     pub(super) addrs: Vec<SocketAddr>,
     // Kept open, so that the program can go on talking.
-    pub(super) stderr: Lines<BufReader<ChildStderr>>,
+    pub(super) stderr: Option<Lines<BufReader<ChildStderr>>>,
 }
 
 pub(super) async fn serve(command: &mut Command, count: usize) -> Serving {
@@ -43,7 +43,7 @@ pub(super) async fn serve(command: &mut Command, count: usize) -> Serving {
             addrs.push(rest.split(": ").next().expect("an address").parse().expect("an address"));
         }
     }
-    Serving { process, addrs, stderr }
+    Serving { process, addrs, stderr: Some(stderr) }
 }
 
 pub(super) async fn client(addr: SocketAddr) -> super::Client {
@@ -57,6 +57,12 @@ pub(super) async fn end(mut serving: Serving, signal: Signal) -> Option<i32> {
 }
 
 impl Serving {
+    /// Reads on what it says, for as long as it says anything.
+    pub(super) fn read_on(&mut self) {
+        let mut stderr = self.stderr.take().expect("nobody reads");
+        tokio::spawn(async move { while let Ok(Some(_)) = stderr.next_line().await {} });
+    }
+
     pub(super) fn id(&self) -> u32 {
         self.process.id().expect("a running program")
     }
