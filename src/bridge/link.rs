@@ -14,7 +14,7 @@ use tokio::io::AsyncWriteExt;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::changes::{Change, Changes, Filter, RESOURCES};
-use super::child::Child;
+use super::child::{Child, Ending};
 use super::greeting::Era;
 use crate::mcp::{
     CAPABILITIES_KEY, Envelope, FrameError, Kind, Members, Outcome, VERSION_KEY, bare_line,
@@ -108,6 +108,8 @@ struct Shared {
     changes: Arc<Changes>,
     /// What the server was asked to tell of.
     watched: Mutex<Filter>,
+    /// Set before the link is over.
+    ending: Mutex<Ending>,
 }
 
 impl Shared {
@@ -118,7 +120,12 @@ impl Shared {
             speech: Mutex::new(Speech::Unknown),
             changes,
             watched: Mutex::default(),
+            ending: Mutex::default(),
         }
+    }
+
+    fn ending(&self) -> MutexGuard<'_, Ending> {
+        self.ending.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn speech(&self) -> Speech {
@@ -186,6 +193,20 @@ impl Link {
         let mut over = self.over.clone();
         // The other end goes only when it is over.
         let _ = over.wait_for(|over| *over).await;
+    }
+
+    /// Ends the server, unless it has ended already, and tells how it came to its end.
+    pub(crate) async fn last_words(self) -> Ending {
+        let Self { shared, outbox, mut over, .. } = self;
+        drop(outbox);
+        // The other end goes only when it is over.
+        let _ = over.wait_for(|over| *over).await;
+        std::mem::take(&mut shared.ending())
+    }
+
+    /// How the server came to its end, once it has.
+    pub(crate) fn ending(&self) -> Ending {
+        self.shared.ending().clone()
     }
 
     /// Sends a request. `params` is JSON; `asides` is told what the server says meanwhile.
@@ -336,7 +357,7 @@ impl Task {
         let end = self.talk().await;
         self.shared.end(&end);
         self.lines.close();
-        self.child.end().await;
+        *self.shared.ending() = self.child.end().await;
     }
 
     async fn talk(&mut self) -> LinkEnd {

@@ -24,6 +24,7 @@ use super::listen;
 use super::permitted;
 use super::pool::{Lease, PoolError};
 use super::problem::{self, Problem};
+use super::readiness;
 use super::serve::Bridge;
 use super::sessions;
 use super::stateless::{self, Refusal, Stateless};
@@ -130,7 +131,7 @@ pub(crate) async fn bare(
     }
 }
 
-async fn converse(bridge: &Bridge, wanted: BareRequest) -> Result<Value, Problem> {
+async fn converse(bridge: &Arc<Bridge>, wanted: BareRequest) -> Result<Value, Problem> {
     let lease =
         bridge.pool.lease(&Abilities::default(), QUEUE).await.map_err(|error| no_server(bridge, error))?;
     match tool::call(&lease, &wanted.method, wanted.params).await {
@@ -154,14 +155,19 @@ async fn converse(bridge: &Bridge, wanted: BareRequest) -> Result<Value, Problem
             let detail = format!("the server refused the call with error {code}: {message}");
             Err(Problem::new(status, detail).with("code", json!(code)))
         }
-        Err(ToolError::Link(end)) => Err(bad_gateway(&end)),
+        Err(ToolError::Link(end)) => {
+            readiness::suspect(bridge);
+            Err(bad_gateway(&end))
+        }
     }
 }
 
 /// There is no server for a call.
 pub(crate) fn no_server(bridge: &Bridge, error: PoolError) -> Problem {
     match error {
-        PoolError::Full(_) => problem::full(bridge.settings.max_connections),
+        PoolError::Full(_) => problem::full(bridge.settings.max_children),
+        PoolError::Crowded(waiting) => problem::crowded(waiting),
+        PoolError::HeldBack(held_back) => problem::held_back(&held_back),
         PoolError::Spawn { program, reason } => problem::cannot_start(&program, &reason),
         PoolError::Greeting(error) => bad_gateway(&error),
     }

@@ -19,6 +19,7 @@ use super::auth::cors;
 use super::auth::gate::{self, Gate};
 use super::budget::Budget;
 use super::catalog::Catalogs;
+use super::ceiling::SPARE_SOCKETS;
 use super::children::Children;
 use super::connection;
 use super::guard::{self, Guests};
@@ -26,14 +27,13 @@ use super::held::Held;
 use super::lobby::{Guest, Lobby};
 use super::pool::Pool;
 use super::problem::Problem;
+use super::readiness::{self, Readiness};
 use super::sessions::{self, Sessions};
 use super::settings::Settings;
 use super::socket::Peer;
+use super::warm::Warm;
 use super::{docs, handshake, health, rest, tools};
 
-/// Sockets besides one for each server process: health checks, refusals, idle HTTP connections. With
-/// all in use, the longest idle one goes; with none of them idle, more wait in the kernel's queue.
-const SPARE_SOCKETS: usize = 64;
 /// How long to wait after an accept that failed, as it does when file descriptors run out.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// What ending may take besides the grace: goodbyes, and processes that are slow to be killed.
@@ -49,8 +49,11 @@ pub(crate) struct Bridge {
     pub(crate) guests: Guests,
     pub(crate) gate: Gate,
     pub(crate) children: Arc<Children>,
+    /// One permit for each WebSocket that may be open.
+    pub(crate) websockets: Arc<Semaphore>,
     /// One permit for each server process that may run.
     pub(crate) slots: Arc<Semaphore>,
+    pub(crate) readiness: Readiness,
     /// The servers that calls take turns on.
     pub(crate) pool: Arc<Pool>,
     /// Calls whose server waits for its client.
@@ -86,8 +89,9 @@ pub async fn run(listeners: Vec<TcpListener>, settings: Settings, shutdown: impl
     let lobby = Arc::new(Lobby::new(settings.max_connections.saturating_add(SPARE_SOCKETS)));
     let grace = settings.stop_grace;
     let children = Arc::new(Children::new(&settings, alive));
-    let slots = Arc::new(Semaphore::new(settings.max_connections));
-    let pool = Pool::new(Arc::clone(&children), Arc::clone(&slots), settings.idle);
+    let slots = Arc::new(Semaphore::new(settings.max_children));
+    let warm = Warm::new(Arc::clone(&children), Arc::clone(&slots), settings.warm);
+    let pool = Pool::new(Arc::clone(&children), Arc::clone(&slots), warm, &settings);
     let is_tls = settings.doors.tls.is_some();
     let bridge = Arc::new(Bridge {
         guests: Guests::new(&settings.allowed_hosts, &settings.allowed_origins, is_tls),
@@ -95,9 +99,11 @@ pub async fn run(listeners: Vec<TcpListener>, settings: Settings, shutdown: impl
         catalogs: Catalogs::new(Arc::clone(&pool), settings.call_timeout, stopping.clone()),
         pool,
         children,
+        websockets: Arc::new(Semaphore::new(settings.max_connections)),
         slots,
         held: Held::default(),
         sessions: Sessions::default(),
+        readiness: Readiness::default(),
         incoming: Budget::new(settings.max_buffered / 2, settings.max_message),
         settings,
         stopping,
@@ -134,6 +140,7 @@ fn router(bridge: &Arc<Bridge>) -> Router {
         .route("/openapi.json", get(tools::describe))
         .route("/docs", get(docs::page))
         .route("/healthz", get(health::healthz))
+        .route("/readyz", get(readiness::readyz))
         .fallback(async || {
             Problem::new(StatusCode::NOT_FOUND, "there is nothing at this path").hint(PATHS).into_response()
         })

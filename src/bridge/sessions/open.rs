@@ -8,7 +8,6 @@ use tokio::time::timeout;
 
 use super::super::auth::Principal;
 use super::super::greeting::Era;
-use super::super::handshake::slot;
 use super::super::problem::{self, Problem};
 use super::super::rest::{QUEUE, bad_gateway, no_server};
 use super::super::serve::Bridge;
@@ -74,11 +73,8 @@ async fn begin(
     patience: Duration,
 ) -> Result<Option<Begun>, Problem> {
     let place = bridge.gate.enter(principal)?;
-    let Some(slot) = slot(bridge).await else {
-        return Err(problem::full(bridge.settings.max_connections));
-    };
-    let program = &bridge.settings.command.program;
-    let child = bridge.children.spawn(slot).map_err(|error| problem::cannot_start(program, &error))?;
+    let child = bridge.pool.fresh(bridge.settings.stop_grace).await;
+    let child = child.map_err(|error| no_server(bridge, error))?;
     let session = Session::start(child, interpreter, Arc::clone(bridge), place);
     let started = Started(Some(session));
     let Some(session) = &started.0 else { return Ok(None) };

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 
-use super::{Bridge, gone, of_fixture, of_script, settings, until};
+use super::{Bridge, gone, hear, of_fixture, of_script, say, settings, until};
 
 const LIMITS: Limits = Limits { deadline: super::PATIENCE, body: 1 << 20 };
 
@@ -131,9 +131,11 @@ async fn a_form_that_any_page_could_post_is_refused() {
 #[tokio::test]
 async fn past_the_ceiling_a_call_is_refused_with_503() {
     let mut settings = of_fixture("bare");
-    settings.max_connections = 1;
+    settings.max_children = 1;
     let bridge = Bridge::start(settings).await;
-    let _held = bridge.client().await;
+    let mut held = bridge.client().await;
+    say(&mut held, r#"{"method":"status"}"#).await;
+    hear(&mut held).await;
     assert_eq!(call(&bridge, "status").await.0, 503);
     bridge.finish().await;
 }
