@@ -17,6 +17,7 @@ use super::greeting::Era;
 use super::link::{Answer, Aside, Asked, LinkEnd};
 use super::pool::Lease;
 use super::stateless::{Refusal, Stateless};
+use super::telemetry::RpcFault;
 use crate::mcp::{MODERN, Members, Outcome, json_text, notification_line, response_line};
 
 const TOO_SLOW: &str = "the server did not answer in time (--call-timeout)";
@@ -129,7 +130,11 @@ fn whole(request: &Stateless, outcome: &Outcome<String>) -> Response {
         Outcome::Error(error) if code(error) == Some(MISSING_CAPABILITY) => StatusCode::BAD_REQUEST,
         _ => StatusCode::OK,
     };
-    Refusal { status, body: response_line(&request.id, outcome) }.into_response()
+    let mut response = Refusal { status, body: response_line(&request.id, outcome) }.into_response();
+    if let Outcome::Error(error) = outcome {
+        response.extensions_mut().insert(RpcFault(code(error).unwrap_or_default()));
+    }
+    response
 }
 
 impl IntoResponse for Refusal {

@@ -19,6 +19,7 @@ use super::problem::{self, Problem};
 use super::serve::Bridge;
 use super::session;
 use super::socket::Peer;
+use super::telemetry::Account;
 
 /// The subprotocol that the SDKs' WebSocket clients ask for, and insist on.
 const SUBPROTOCOL: &str = "mcp";
@@ -30,6 +31,7 @@ pub(crate) async fn websocket(
     State(bridge): State<Arc<Bridge>>,
     Extension(peer): Extension<Arc<Peer>>,
     Extension(principal): Extension<Principal>,
+    Extension(account): Extension<Account>,
     mut request: Request,
 ) -> Response {
     let accept = match accept_key(request.headers()) {
@@ -57,6 +59,7 @@ pub(crate) async fn websocket(
             return problem::cannot_start(&bridge.settings.command.program, &error).into_response();
         }
     };
+    account.is_served_by(child.pid());
     let subprotocol = offers(request.headers(), &header::SEC_WEBSOCKET_PROTOCOL, SUBPROTOCOL);
     let upgrade = hyper::upgrade::on(&mut request);
     tokio::spawn(async move {
@@ -68,7 +71,7 @@ pub(crate) async fn websocket(
                 let io = Pieces::new(TokioIo::new(upgraded), READ_BYTES, max_message, Arc::clone(&share));
                 let config = config(max_message);
                 let socket = WebSocketStream::from_raw_socket(io, Role::Server, Some(config)).await;
-                session::run(socket, &share, child, (&peer, &principal), &bridge).await;
+                session::run(socket, &share, child, (&peer, &principal, &account), &bridge).await;
             }
             Err(_) => {
                 child.end().await;

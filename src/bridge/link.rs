@@ -134,12 +134,13 @@ pub(crate) struct Link {
     outbox: mpsc::Sender<Bytes>,
     given_up: mpsc::UnboundedSender<u64>,
     over: watch::Receiver<bool>,
+    pid: u32,
 }
 
 impl Link {
     /// Takes a server over, in a task of its own that ends it.
     pub(crate) fn start(child: Child) -> Self {
-        let shared = Arc::new(Shared::new());
+        let (shared, pid) = (Arc::new(Shared::new()), child.pid());
         let (outbox, lines) = mpsc::channel(OUTBOX);
         let (given_up, given_up_ids) = mpsc::unbounded_channel();
         let (is_over, over) = watch::channel(false);
@@ -148,7 +149,12 @@ impl Link {
             task.run().await;
             let _ = is_over.send(true);
         });
-        Self { shared, outbox, given_up, over }
+        Self { shared, outbox, given_up, over, pid }
+    }
+
+    /// The server's process.
+    pub(crate) fn pid(&self) -> u32 {
+        self.pid
     }
 
     /// From now on the server is spoken to in this way.
@@ -265,6 +271,9 @@ struct Task {
 impl Task {
     async fn run(mut self) {
         let end = self.talk().await;
+        if end != LinkEnd::Closed {
+            self.child.is_lost();
+        }
         self.shared.end(&end);
         self.lines.close();
         self.child.end().await;

@@ -10,6 +10,7 @@
 //!   end, and a carriage return before a line feed of the server's belongs to the line's end.
 //! - `POST /mcp` with `{"method", "params"}`: calls that tool, answers with its JSON.
 //! - `GET /healthz`: whether the bridge is alive; starts nothing.
+//! - `GET /metrics`: what was counted, for Prometheus.
 //!
 //! The client never names what is started. Every request's `Host` and `Origin` is checked, and, where
 //! [`Doors`] say so, who sends it; TLS is spoken on all listeners or on none.
@@ -41,11 +42,13 @@ mod settings;
 mod socket;
 mod stateless;
 mod stderr;
+mod telemetry;
 mod tls;
 mod tool;
 
 pub use auth::{Doors, TokenFile};
 pub use error::StartError;
-pub use serve::run;
+pub use serve::{Listeners, run};
 pub use settings::{Command, Settings, Waits};
+pub use telemetry::{Collector, TelemetrySettings};
 pub use tls::{Tls, TlsFiles};

@@ -75,6 +75,7 @@ impl Pool {
     /// caller's to bound.
     pub(crate) async fn lease(self: &Arc<Self>, patience: Duration) -> Result<Lease, PoolError> {
         let deadline = Instant::now() + patience;
+        let waiting = self.children.metrics().queue.enter();
         loop {
             let came_back = self.came_back.notified();
             if let Some((link, era)) = self.take_free() {
@@ -88,6 +89,7 @@ impl Pool {
             };
             // Nobody closes the slots.
             let Ok(slot) = slot else { return Err(PoolError::Full(patience)) };
+            drop(waiting);
             let (link, era) = self.open(slot).await?;
             return Ok(Lease { link, era, pool: Arc::clone(self) });
         }
@@ -154,6 +156,7 @@ impl Pool {
             program: self.children.program().to_owned(),
             reason: error.to_string(),
         })?;
+        self.children.metrics().servers.replace();
         Ok(Link::start(child))
     }
 

@@ -10,8 +10,9 @@ use tracing_subscriber::filter::LevelFilter;
 
 use super::args::{Level, Serve};
 use super::error::StartError;
-use super::serve::run;
+use super::serve::{Listeners, run};
 use super::settings::{Command, Settings};
+use super::telemetry::args::LogFormat;
 use crate::diagnostic::Diagnostic;
 
 /// Serves until SIGTERM or SIGINT. `path` is the value of `PATH`.
@@ -21,7 +22,7 @@ pub fn serve(arguments: &Serve, path: Option<&str>) -> Result<(), StartError> {
         return Err(StartError::NoProgram(settings.command.program));
     }
     settings.reaps_orphans = takes_orphans();
-    log_to_stderr(arguments.log);
+    log_to_stderr(arguments.log, arguments.observe.log_format);
     settings.doors = arguments.entry.doors()?;
     if arguments.shows_tokens() {
         tracing::warn!("tokens cross the network in the clear: give --tls-cert and --tls-key");
@@ -33,23 +34,30 @@ pub fn serve(arguments: &Serve, path: Option<&str>) -> Result<(), StartError> {
         );
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    runtime.map_err(StartError::Runtime)?.block_on(start(&arguments.listen.listen, settings))
+    runtime.map_err(StartError::Runtime)?.block_on(start(arguments, settings))
 }
 
-async fn start(addresses: &[SocketAddr], settings: Settings) -> Result<(), StartError> {
+async fn start(arguments: &Serve, settings: Settings) -> Result<(), StartError> {
     let mut terminated = signal(SignalKind::terminate()).map_err(StartError::Runtime)?;
     let mut interrupted = signal(SignalKind::interrupt()).map_err(StartError::Runtime)?;
-    let mut listeners = Vec::with_capacity(addresses.len());
-    for &address in addresses {
-        let listener = TcpListener::bind(address).await;
-        listeners.push(listener.map_err(|error| StartError::Listen(address, error))?);
+    let mut wires = Vec::with_capacity(arguments.listen.listen.len());
+    for &address in &arguments.listen.listen {
+        wires.push(listen(address).await?);
     }
-    for listener in &listeners {
+    let metrics = match arguments.observe.metrics_listen {
+        Some(address) => Some(listen(address).await?),
+        None => None,
+    };
+    let s = if settings.doors.tls.is_some() { "s" } else { "" };
+    for listener in &wires {
         let address = listener.local_addr().map_err(StartError::Runtime)?;
-        let s = if settings.doors.tls.is_some() { "s" } else { "" };
         tracing::info!(
             "listening on {address}: ws{s}://{address}/ws, POST http{s}://{address}/mcp, /healthz"
         );
+    }
+    if let Some(listener) = &metrics {
+        let address = listener.local_addr().map_err(StartError::Runtime)?;
+        tracing::info!("metrics alone on {address}: http{s}://{address}/metrics");
     }
     // The arguments themselves may hold what nobody else is to see.
     let Command { program, args } = &settings.command;
@@ -61,8 +69,12 @@ async fn start(addresses: &[SocketAddr], settings: Settings) -> Result<(), Start
         }
         tracing::info!("stopping");
     };
-    run(listeners, settings, shutdown).await;
+    run(Listeners { wires, metrics }, settings, shutdown).await;
     Ok(())
+}
+
+async fn listen(address: SocketAddr) -> Result<TcpListener, StartError> {
+    TcpListener::bind(address).await.map_err(|error| StartError::Listen(address, error))
 }
 
 /// Says on stderr what went wrong, why, and what to do. That stderr is gone is nobody's loss.
@@ -79,19 +91,22 @@ pub fn tell(error: &dyn Diagnostic) {
     }
 }
 
-fn log_to_stderr(level: Level) {
+fn log_to_stderr(level: Level, format: LogFormat) {
     let level = match level {
         Level::Error => LevelFilter::ERROR,
         Level::Warn => LevelFilter::WARN,
         Level::Info => LevelFilter::INFO,
         Level::Debug => LevelFilter::DEBUG,
     };
-    tracing_subscriber::fmt()
+    let log = tracing_subscriber::fmt()
         .with_max_level(level)
         .with_target(false)
         .with_ansi(false)
-        .with_writer(std::io::stderr)
-        .init();
+        .with_writer(std::io::stderr);
+    match format {
+        LogFormat::Text => log.init(),
+        LogFormat::Json => log.json().flatten_event(true).init(),
+    }
 }
 
 /// Whether orphans of our servers fall to us: as the first process of a container they do, and

@@ -22,6 +22,7 @@ use super::pool::{Lease, PoolError};
 use super::problem::{self, Problem};
 use super::serve::Bridge;
 use super::stateless::{self, Refusal, Stateless};
+use super::telemetry::{Account, Wire};
 use super::tool::{self, ToolError};
 use crate::mcp::{BareRequest, ToolAnswer};
 
@@ -38,21 +39,29 @@ const INVALID_PARAMS: i64 = -32602;
 pub(crate) async fn call(
     State(bridge): State<Arc<Bridge>>,
     Extension(principal): Extension<Principal>,
+    Extension(account): Extension<Account>,
     request: Request,
 ) -> Response {
-    answer(&bridge, &principal, request).await.unwrap_or_else(IntoResponse::into_response)
+    answer(&bridge, &principal, &account, request).await.unwrap_or_else(IntoResponse::into_response)
 }
 
-async fn answer(bridge: &Arc<Bridge>, principal: &Principal, request: Request) -> Result<Response, Problem> {
+async fn answer(
+    bridge: &Arc<Bridge>,
+    principal: &Principal,
+    account: &Account,
+    request: Request,
+) -> Result<Response, Problem> {
     // Held until the answer is there: the call makes copies of it.
     let _room = room(bridge, request.body().size_hint().upper()).await?;
     let headers = request.headers().clone();
     let body = read(bridge, request).await?;
     let text = std::str::from_utf8(&body).unwrap_or_default();
     if text.contains("\"jsonrpc\"") && stateless::is_stateless(&headers, text) {
-        return mcp(bridge, principal, stateless::read(&headers, text)).await;
+        account.asks(Wire::HttpModern, None, None);
+        return mcp(bridge, principal, account, stateless::read(&headers, text)).await;
     }
-    let value = bare(bridge, principal, understand(&body)?).await?;
+    account.asks(Wire::Rest, None, None);
+    let value = bare(bridge, principal, account, understand(&body)?).await?;
     Ok(([(header::CONTENT_TYPE, "application/json")], value.to_string()).into_response())
 }
 
@@ -60,13 +69,15 @@ async fn answer(bridge: &Arc<Bridge>, principal: &Principal, request: Request) -
 async fn mcp(
     bridge: &Arc<Bridge>,
     principal: &Principal,
+    account: &Account,
     request: Result<Option<Stateless>, Refusal>,
 ) -> Result<Response, Problem> {
-    let request = match request {
+    let mut request = match request {
         Ok(Some(request)) => request,
         Ok(None) => return Ok(StatusCode::ACCEPTED.into_response()),
         Err(refusal) => return Ok(refusal.into_response()),
     };
+    account.asks(Wire::HttpModern, Some(&request.method), request.tool());
     if let Some(tool) = request.tool().filter(|tool| !principal.may_call(tool)) {
         return Err(gate::denied(principal, tool));
     }
@@ -76,13 +87,21 @@ async fn mcp(
     let _place = bridge.gate.enter(principal)?;
     let deadline = Instant::now() + bridge.settings.call_timeout;
     let lease = bridge.pool.lease(QUEUE).await.map_err(|error| no_server(bridge, error))?;
+    account.is_served_by(lease.link().pid());
+    request.params = account.hand_on(request.params);
     tokio::select! {
         response = exchange::answer(lease, request, deadline) => Ok(response),
         () = bridge.stopped() => Err(problem::stopping()),
     }
 }
 
-async fn bare(bridge: &Arc<Bridge>, principal: &Principal, wanted: BareRequest) -> Result<Value, Problem> {
+async fn bare(
+    bridge: &Arc<Bridge>,
+    principal: &Principal,
+    account: &Account,
+    wanted: BareRequest,
+) -> Result<Value, Problem> {
+    account.asks(Wire::Rest, None, Some(&wanted.method));
     if !principal.may_call(&wanted.method) {
         return Err(gate::denied(principal, &wanted.method));
     }
@@ -93,24 +112,25 @@ async fn bare(bridge: &Arc<Bridge>, principal: &Principal, wanted: BareRequest) 
     let limit = bridge.settings.call_timeout;
     // Whoever leaves drops all this, and with it the call.
     tokio::select! {
-        outcome = timeout(limit, converse(bridge, wanted)) => outcome.unwrap_or_else(|_| Err(too_slow(limit))),
+        outcome = timeout(limit, converse(bridge, account, wanted)) => outcome.unwrap_or_else(|_| Err(too_slow(limit))),
         () = bridge.stopped() => Err(problem::stopping()),
     }
 }
 
-async fn converse(bridge: &Bridge, wanted: BareRequest) -> Result<Value, Problem> {
+async fn converse(bridge: &Bridge, account: &Account, wanted: BareRequest) -> Result<Value, Problem> {
     let lease = bridge.pool.lease(QUEUE).await.map_err(|error| no_server(bridge, error))?;
-    match tool::call(&lease, &wanted.method, wanted.params).await {
+    account.is_served_by(lease.link().pid());
+    match tool::call(&lease, account, &wanted.method, wanted.params).await {
         Ok(ToolAnswer { value, is_error: false }) => Ok(value),
         Ok(ToolAnswer { value, .. }) => {
-            if is_unknown(&lease, &wanted.method, &value.to_string()).await {
+            if is_unknown(&lease, account, &wanted.method, &value.to_string()).await {
                 return Err(unknown(&wanted.method));
             }
             let detail = format!("the tool {:?} says that it failed", wanted.method);
             Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail).with("result", value))
         }
         Err(ToolError::Refused { code, message }) => {
-            if is_unknown(&lease, &wanted.method, &message).await {
+            if is_unknown(&lease, account, &wanted.method, &message).await {
                 return Err(unknown(&wanted.method));
             }
             let status = if code == INVALID_PARAMS {
@@ -140,14 +160,14 @@ fn bad_gateway(error: &impl std::fmt::Display) -> Problem {
 
 /// Whether a refusal means that there is no such tool: by its words, and by the server's list
 /// where it has one. Servers agree neither on a code nor on whether it is an error at all.
-async fn is_unknown(lease: &Lease, tool: &str, words: &str) -> bool {
+async fn is_unknown(lease: &Lease, account: &Account, tool: &str, words: &str) -> bool {
     let words = words.to_ascii_lowercase();
     let says_so =
         ["unknown", "not found", "no such", "does not exist"].iter().any(|sign| words.contains(sign));
     if !says_so || *lease.era() == Era::Bare {
         return says_so && (words.contains("method") || words.contains("tool"));
     }
-    match timeout(LIST_PATIENCE, tool::names(lease)).await {
+    match timeout(LIST_PATIENCE, tool::names(lease, account)).await {
         Ok(Ok(tools)) => tools.iter().all(|name| name != tool),
         _ => false,
     }

@@ -26,6 +26,7 @@ use super::pool::Pool;
 use super::problem::Problem;
 use super::settings::Settings;
 use super::socket::Peer;
+use super::telemetry::{Telemetry, endpoint, reception};
 use super::{handshake, health, rest};
 
 /// Sockets besides one for each server process: health checks, refusals, idle HTTP connections. With
@@ -49,6 +50,8 @@ pub(crate) struct Bridge {
     pub(crate) pool: Arc<Pool>,
     /// For what clients send.
     pub(crate) incoming: Budget,
+    /// What requests are accounted with.
+    pub(crate) telemetry: Arc<Telemetry>,
     stopping: watch::Receiver<bool>,
 }
 
@@ -66,14 +69,31 @@ impl Bridge {
     }
 }
 
+/// Where a bridge listens.
+#[derive(Debug)]
+pub struct Listeners {
+    /// For every wire.
+    pub wires: Vec<TcpListener>,
+    /// For `/metrics` alone, without asking who is there.
+    pub metrics: Option<TcpListener>,
+}
+
+impl From<Vec<TcpListener>> for Listeners {
+    fn from(wires: Vec<TcpListener>) -> Self {
+        Self { wires, metrics: None }
+    }
+}
+
 /// Serves on every listener until `shutdown` completes; then closes every connection, ends every
 /// server process, and returns within [`Settings::stop_grace`] and a few seconds.
-pub async fn run(listeners: Vec<TcpListener>, settings: Settings, shutdown: impl Future<Output = ()>) {
+pub async fn run(listeners: impl Into<Listeners>, settings: Settings, shutdown: impl Future<Output = ()>) {
+    let Listeners { wires, metrics } = listeners.into();
     let (stop, stopping) = watch::channel(false);
     let (alive, mut ended) = mpsc::channel::<Infallible>(1);
     let lobby = Arc::new(Lobby::new(settings.max_connections.saturating_add(SPARE_SOCKETS)));
     let grace = settings.stop_grace;
     let children = Arc::new(Children::new(&settings, alive));
+    let (telemetry, exporting) = Telemetry::start(&settings.telemetry, Arc::clone(children.metrics()));
     let slots = Arc::new(Semaphore::new(settings.max_connections));
     let bridge = Arc::new(Bridge {
         guests: Guests::new(&settings.allowed_hosts, &settings.allowed_origins),
@@ -82,13 +102,14 @@ pub async fn run(listeners: Vec<TcpListener>, settings: Settings, shutdown: impl
         children,
         slots,
         incoming: Budget::new(settings.max_buffered / 2, settings.max_message),
+        telemetry,
         settings,
         stopping,
     });
     let router = router(&bridge);
-    for listener in listeners {
-        let (router, bridge) = (router.clone(), Arc::clone(&bridge));
-        tokio::spawn(accept(listener, Arc::clone(&lobby), router, bridge));
+    let served = wires.into_iter().map(|listener| (listener, router.clone()));
+    for (listener, router) in served.chain(metrics.map(|listener| (listener, scraped(&bridge)))) {
+        tokio::spawn(accept(listener, Arc::clone(&lobby), router, Arc::clone(&bridge)));
     }
     tokio::select! {
         () = shutdown => {}
@@ -104,6 +125,9 @@ pub async fn run(listeners: Vec<TcpListener>, settings: Settings, shutdown: impl
             children.kill_all();
         }
     }
+    if let Some(exporting) = exporting {
+        exporting.finish().await;
+    }
 }
 
 fn router(bridge: &Arc<Bridge>) -> Router {
@@ -112,19 +136,33 @@ fn router(bridge: &Arc<Bridge>) -> Router {
         .route("/ws", get(handshake::websocket))
         .route("/mcp", post(rest::call))
         .route("/healthz", get(health::healthz))
+        .route("/metrics", get(endpoint::metrics))
         .fallback(async || {
             Problem::new(StatusCode::NOT_FOUND, "there is nothing at this path")
-                .hint("WebSocket: / and /ws; REST: POST /mcp; health: /healthz")
+                .hint("WebSocket: / and /ws; REST: POST /mcp; health: /healthz; metrics: /metrics")
                 .into_response()
         })
         .method_not_allowed_fallback(async || {
             Problem::new(StatusCode::METHOD_NOT_ALLOWED, "this path has another method")
-                .hint("WebSocket: / and /ws; REST: POST /mcp; health: /healthz")
+                .hint("WebSocket: / and /ws; REST: POST /mcp; health: /healthz; metrics: /metrics")
                 .into_response()
         })
         .layer(from_fn_with_state(Arc::clone(bridge), gate::check))
         .layer(from_fn_with_state(Arc::clone(bridge), cors::share))
         .layer(from_fn_with_state(Arc::clone(bridge), guard::check))
+        .layer(from_fn_with_state(Arc::clone(bridge), reception::receive))
+        .with_state(Arc::clone(bridge))
+}
+
+/// What is on the port for metrics. Pages and foreign names are kept out there too.
+fn scraped(bridge: &Arc<Bridge>) -> Router {
+    Router::new()
+        .route("/metrics", get(endpoint::metrics))
+        .fallback(async || {
+            Problem::new(StatusCode::NOT_FOUND, "there is only /metrics on this port").into_response()
+        })
+        .layer(from_fn_with_state(Arc::clone(bridge), guard::check))
+        .layer(from_fn_with_state(Arc::clone(bridge), reception::receive))
         .with_state(Arc::clone(bridge))
 }
 

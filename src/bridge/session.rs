@@ -25,6 +25,7 @@ use super::child::Child;
 use super::pieces::{PIECE_BYTES, Pieces};
 use super::serve::Bridge;
 use super::socket::Peer;
+use super::telemetry::Account;
 use crate::mcp::{FrameError, LineReader};
 
 /// A client's WebSocket.
@@ -73,7 +74,7 @@ pub(crate) async fn run(
     mut socket: Socket,
     share: &Share,
     mut child: Child,
-    client: (&Peer, &Principal),
+    client: (&Peer, &Principal, &Account),
     bridge: &Arc<Bridge>,
 ) {
     let end = talk(&mut socket, share, &mut child, client, bridge).await;
@@ -98,12 +99,12 @@ async fn talk(
     socket: &mut Socket,
     share: &Share,
     child: &mut Child,
-    (peer, principal): (&Peer, &Principal),
+    (peer, principal, account): (&Peer, &Principal, &Account),
     bridge: &Arc<Bridge>,
 ) -> End {
     let Some(streams) = child.streams() else { return End::Ended };
     let (sink, stream) = socket.split();
-    let ear = Ear::new(peer, share);
+    let ear = Ear::new(peer, share, account);
     let grace = bridge.settings.stop_grace;
     tokio::select! {
         end = from_client(stream, streams.stdin, &ear) => end,
@@ -132,6 +133,7 @@ async fn from_client(
             None => return End::Left,
             Some(Err(error)) => return end_of(error),
         };
+        ear.account.hears(line.len());
         if line.ends_with(b"\n") {
             line.truncate(line.len() - 1);
         }
@@ -164,6 +166,7 @@ async fn from_server(
         let sent = tokio::select! {
             line = stdout.next() => match line {
                 Ok(Some(line)) => {
+                    ear.account.says(line.len());
                     let sent = send_line(&mut sink, line).await;
                     share.release();
                     sent
@@ -275,6 +278,8 @@ struct Ear<'a> {
     peer: &'a Peer,
     /// What the client's message under way holds; while it waits for room, nobody listens either.
     share: &'a Share,
+    /// What is heard and said counts.
+    account: &'a Account,
     start: Instant,
     /// Since when, in milliseconds after `start`; [`AWAY`] while not listening.
     since: AtomicU64,
@@ -283,8 +288,8 @@ struct Ear<'a> {
 const AWAY: u64 = u64::MAX;
 
 impl<'a> Ear<'a> {
-    fn new(peer: &'a Peer, share: &'a Share) -> Self {
-        Self { peer, share, start: Instant::now(), since: AtomicU64::new(AWAY) }
+    fn new(peer: &'a Peer, share: &'a Share, account: &'a Account) -> Self {
+        Self { peer, share, account, start: Instant::now(), since: AtomicU64::new(AWAY) }
     }
 
     fn listen(&self) {

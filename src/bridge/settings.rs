@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::auth::Doors;
+use super::telemetry::TelemetrySettings;
 
 /// What large messages may take of memory where nothing is said, in bytes.
 pub(crate) const MAX_BUFFERED: usize = 256 * 1024 * 1024;
@@ -40,6 +41,8 @@ pub struct Settings {
     pub allowed_hosts: Vec<String>,
     /// What lets clients in besides.
     pub doors: Doors,
+    /// What an operator sees.
+    pub telemetry: TelemetrySettings,
     /// How long a server that calls take turns on is kept without one.
     pub idle: Duration,
     /// The waits that have no flag.
@@ -87,6 +90,7 @@ impl Settings {
             allowed_origins: Vec::new(),
             allowed_hosts: Vec::new(),
             doors: Doors::default(),
+            telemetry: TelemetrySettings::default(),
             idle: Duration::from_mins(1),
             waits: Waits::default(),
             reaps_orphans: false,

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::greeting::Era;
 use super::link::{Answer, LinkEnd};
 use super::pool::Lease;
+use super::telemetry::Account;
 use crate::mcp::{Outcome, ToolAnswer, with_meta};
 
 /// Why a call has no answer.
@@ -24,7 +25,12 @@ pub(crate) enum ToolError {
 }
 
 /// Calls a tool; `arguments` is a JSON object.
-pub(crate) async fn call(lease: &Lease, tool: &str, arguments: Value) -> Result<ToolAnswer, ToolError> {
+pub(crate) async fn call(
+    lease: &Lease,
+    account: &Account,
+    tool: &str,
+    arguments: Value,
+) -> Result<ToolAnswer, ToolError> {
     if *lease.era() == Era::Bare {
         let answer = lease.link().ask(tool, Some(&arguments.to_string()), None).await?.answer().await?;
         return match answer {
@@ -33,22 +39,23 @@ pub(crate) async fn call(lease: &Lease, tool: &str, arguments: Value) -> Result<
         };
     }
     let params = json!({"name": tool, "arguments": arguments});
-    Ok(ToolAnswer::of_result(&ask(lease, "tools/call", params).await?))
+    Ok(ToolAnswer::of_result(&ask(lease, account, "tools/call", params).await?))
 }
 
 /// The names of the server's tools; none in the bare dialect, which cannot list them.
-pub(crate) async fn names(lease: &Lease) -> Result<Vec<String>, ToolError> {
+pub(crate) async fn names(lease: &Lease, account: &Account) -> Result<Vec<String>, ToolError> {
     if *lease.era() == Era::Bare {
         return Ok(Vec::new());
     }
-    let result = ask(lease, "tools/list", json!({})).await?;
+    let result = ask(lease, account, "tools/list", json!({})).await?;
     let tools = result.get("tools").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
     Ok(tools.iter().filter_map(|tool| tool.get("name")?.as_str().map(str::to_owned)).collect())
 }
 
-async fn ask(lease: &Lease, method: &str, params: Value) -> Result<Value, ToolError> {
+async fn ask(lease: &Lease, account: &Account, method: &str, params: Value) -> Result<Value, ToolError> {
     let params = if matches!(lease.era(), Era::Modern { .. }) { with_meta(params) } else { params };
-    let answer = lease.link().ask(method, Some(&params.to_string()), None).await?.answer().await?;
+    let params = account.hand_on(params.to_string());
+    let answer = lease.link().ask(method, Some(&params), None).await?.answer().await?;
     match answer {
         Answer::Rpc(outcome) => result(outcome),
         Answer::Bare(_) => Err(LinkEnd::Unreadable("it is no JSON-RPC any more".to_owned()).into()),

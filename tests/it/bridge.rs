@@ -9,6 +9,7 @@ mod leaving;
 mod memory;
 mod program;
 mod rest;
+mod telemetry;
 mod tls;
 mod websocket;
 
