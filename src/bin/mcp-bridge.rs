@@ -25,7 +25,9 @@ fn main() -> ExitCode {
         return if works { Exit::Done } else { Exit::Failed }.into();
     }
     let env = Env::of_process();
-    match program::serve(&arguments.serve, env.get("PATH")) {
+    let variables =
+        program::Variables { path: env.get("PATH"), otlp_endpoint: env.get("OTEL_EXPORTER_OTLP_ENDPOINT") };
+    match program::serve(&arguments.serve, variables) {
         Ok(()) => Exit::Done.into(),
         Err(error) => {
             program::tell(&error);

@@ -200,10 +200,7 @@ impl Serve {
         if let Some(open) = metrics.filter(|addr| !trusted && !addr.ip().is_loopback()) {
             return Err(StartError::MetricsBeyondLoopback(open));
         }
-        let telemetry = self.observe.settings().map_err(|reason| StartError::Collector {
-            url: self.observe.otlp_endpoint.clone().unwrap_or_default(),
-            reason,
-        })?;
+        let telemetry = self.observe.settings().map_err(StartError::Collector)?;
         let least = self.max_message.saturating_mul(2);
         let max_buffered = self.max_buffered.unwrap_or(MAX_BUFFERED.max(least));
         if max_buffered < least {

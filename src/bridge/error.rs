@@ -14,13 +14,8 @@ pub enum StartError {
     #[error("refusing to serve metrics on {0}: anyone who can reach it could read them")]
     MetricsBeyondLoopback(SocketAddr),
     /// Where spans are to be sent nobody can tell.
-    #[error("spans cannot be sent to {url:?}: {reason}")]
-    Collector {
-        /// What was given.
-        url: String,
-        /// What is wrong with it.
-        reason: String,
-    },
+    #[error("spans cannot be sent to what --otlp-endpoint names: {0}")]
+    Collector(String),
     /// The address is taken, not this machine's, or not permitted.
     #[error("cannot listen on {0}")]
     Listen(SocketAddr, #[source] std::io::Error),
@@ -51,7 +46,7 @@ impl Diagnostic for StartError {
         match self {
             Self::BeyondLoopback(_)
             | Self::MetricsBeyondLoopback(_)
-            | Self::Collector { .. }
+            | Self::Collector(_)
             | Self::NoCommand
             | Self::NoProgram(_)
             | Self::SmallBuffer { .. }
@@ -71,9 +66,9 @@ impl Diagnostic for StartError {
                 "listen on 127.0.0.1; or read /metrics with a token on the bridge's own ports; or accept the risk with --insecure"
                     .to_owned(),
             ),
-            Self::Collector { .. } => Some(
-                "give --otlp-endpoint or OTEL_EXPORTER_OTLP_ENDPOINT the base URL of an OTLP receiver over \
-                 HTTP, such as http://127.0.0.1:4318, or leave both empty"
+            Self::Collector(_) => Some(
+                "give --otlp-endpoint the base URL of an OTLP receiver over HTTP, such as \
+                 http://127.0.0.1:4318"
                     .to_owned(),
             ),
             Self::Listen(..) => Some("name another address with --listen, such as 127.0.0.1:8766".to_owned()),

@@ -15,15 +15,31 @@ use super::settings::{Command, Settings};
 use super::telemetry::args::LogFormat;
 use crate::diagnostic::Diagnostic;
 
-/// Serves until SIGTERM or SIGINT. `path` is the value of `PATH`.
-pub fn serve(arguments: &Serve, path: Option<&str>) -> Result<(), StartError> {
+/// The variables that are not a flag's.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Variables<'a> {
+    /// `PATH`.
+    pub path: Option<&'a str>,
+    /// `OTEL_EXPORTER_OTLP_ENDPOINT`.
+    pub otlp_endpoint: Option<&'a str>,
+}
+
+/// Serves until SIGTERM or SIGINT.
+pub fn serve(arguments: &Serve, variables: Variables<'_>) -> Result<(), StartError> {
     let mut settings = arguments.settings()?;
-    if !is_program(&settings.command.program, path) {
+    if !is_program(&settings.command.program, variables.path) {
         return Err(StartError::NoProgram(settings.command.program));
     }
     settings.reaps_orphans = takes_orphans();
     log_to_stderr(arguments.log, arguments.observe.log_format);
     settings.doors = arguments.entry.doors()?;
+    let unsaid = variables.otlp_endpoint.filter(|_| settings.telemetry.collector.is_none());
+    match unsaid.map(|url| arguments.observe.collector(url)) {
+        Some(Ok(collector)) => settings.telemetry.collector = Some(collector),
+        // It may be meant for the server alone, which inherits it.
+        Some(Err(error)) => tracing::warn!("no spans are sent to OTEL_EXPORTER_OTLP_ENDPOINT: {error}"),
+        None => {}
+    }
     if arguments.shows_tokens() {
         tracing::warn!("tokens cross the network in the clear: give --tls-cert and --tls-key");
     }

@@ -22,8 +22,9 @@ pub struct Observe {
     #[arg(long, env = "MCP_BRIDGE_LOG_FORMAT", value_name = "FORMAT", default_value = "text")]
     pub log_format: LogFormat,
     /// Send a span of each request to the OpenTelemetry collector at this base URL, over OTLP/HTTP, such
-    /// as `http://127.0.0.1:4318`.
-    #[arg(long, env = "OTEL_EXPORTER_OTLP_ENDPOINT", value_name = "URL")]
+    /// as `http://127.0.0.1:4318`. OpenTelemetry's own `OTEL_EXPORTER_OTLP_ENDPOINT` counts where nothing
+    /// is given.
+    #[arg(long, env = "MCP_BRIDGE_OTLP_ENDPOINT", value_name = "URL")]
     pub otlp_endpoint: Option<String>,
     /// What the bridge calls itself there.
     #[arg(long, env = "OTEL_SERVICE_NAME", value_name = "NAME", default_value = SERVICE)]
@@ -51,10 +52,15 @@ pub enum LogFormat {
 impl Observe {
     /// The checked form. The error is one line.
     pub fn settings(&self) -> Result<TelemetrySettings, String> {
-        // A variable of OpenTelemetry's that is empty is as good as not set.
+        // A variable that is empty is as good as not set.
         let url = self.otlp_endpoint.as_deref().filter(|url| !url.trim().is_empty());
-        let service = Some(self.otlp_service.trim()).filter(|name| !name.is_empty()).unwrap_or(SERVICE);
-        let collector = url.map(|url| Collector::parse(url, service)).transpose()?;
+        let collector = url.map(|url| self.collector(url)).transpose()?;
         Ok(TelemetrySettings { access_log: self.access_log == Switch::On, collector })
+    }
+
+    /// The collector at a base URL. The error is one line.
+    pub fn collector(&self, url: &str) -> Result<Collector, String> {
+        let service = Some(self.otlp_service.trim()).filter(|name| !name.is_empty());
+        Collector::parse(url, service.unwrap_or(SERVICE))
     }
 }

@@ -27,8 +27,8 @@ const BATCH: usize = 512;
 const GATHER: Duration = Duration::from_secs(5);
 /// How long a collector may take for a batch, its name's resolution included.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// How long the last spans may take when the bridge ends.
-const FLUSH: Duration = Duration::from_secs(2);
+/// How long the last spans may take when the bridge ends, after all else has.
+const FLUSH: Duration = Duration::from_secs(1);
 /// The longest answer of a collector's that is read, in bytes.
 const ANSWER_BYTES: usize = 64 * 1024;
 

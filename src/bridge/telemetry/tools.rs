@@ -39,7 +39,8 @@ impl Tool {
 /// A table that only grows and is read without a lock.
 #[derive(Debug)]
 pub(crate) struct Tools {
-    places: Box<[OnceLock<Tool>]>,
+    /// Each tool on the heap, for most places stay empty.
+    places: Box<[OnceLock<Box<Tool>>]>,
     known: AtomicUsize,
     /// Keyed anew for each bridge, so that nobody can choose names that fall on one place.
     hasher: RandomState,
@@ -64,7 +65,7 @@ impl Tools {
     pub(crate) fn of(&self, name: Option<&str>) -> &Tool {
         let Some(name) = name else { return &self.none };
         let found = self.way(name).map_while(OnceLock::get).find(|tool| tool.name() == name);
-        found.unwrap_or(&self.other)
+        found.map_or(&self.other, AsRef::as_ref)
     }
 
     /// Gives a name that a server has answered for a place of its own, while there is room.
@@ -80,7 +81,9 @@ impl Tools {
         }
         for place in self.way(name) {
             // Whoever comes second to a place goes on to the next.
-            if place.set(Tool::new(name)).is_ok() || place.get().is_some_and(|tool| tool.name() == name) {
+            if place.set(Box::new(Tool::new(name))).is_ok()
+                || place.get().is_some_and(|tool| tool.name() == name)
+            {
                 return;
             }
         }
@@ -88,12 +91,12 @@ impl Tools {
 
     /// Everything that is counted: requests without a tool first, other tools last.
     pub(crate) fn all(&self) -> impl Iterator<Item = &Tool> {
-        let known = self.places.iter().filter_map(OnceLock::get);
+        let known = self.places.iter().filter_map(OnceLock::get).map(AsRef::as_ref);
         std::iter::once(&self.none).chain(known).chain(std::iter::once(&self.other))
     }
 
     /// The places where a name may be, in the order of looking. Half of them are always empty.
-    fn way(&self, name: &str) -> impl Iterator<Item = &OnceLock<Tool>> {
+    fn way(&self, name: &str) -> impl Iterator<Item = &OnceLock<Box<Tool>>> {
         let places = PLACES as u64;
         let first = usize::try_from(self.hasher.hash_one(name) % places).unwrap_or_default();
         (0..PLACES).map(move |step| &self.places[(first + step) % PLACES])

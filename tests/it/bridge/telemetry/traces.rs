@@ -1,14 +1,16 @@
 //! Trace context on its way to servers, and spans on their way to a collector.
 
 use mcpo_deploy::bridge::Collector;
+use rustix::process::Signal;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
-use super::super::{Bridge, PATIENCE, of_fixture, say, settings};
-use super::{call_modern, call_rest, samples};
+use super::super::program::{end, program, serve};
+use super::super::{Bridge, PATIENCE, fixture, of_fixture, say, settings};
+use super::{ask, call_modern, call_rest, samples};
 
 const PARENT: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
 
@@ -111,6 +113,27 @@ async fn each_request_is_a_span_beneath_the_client_s_and_above_the_server_s() {
     let time = |key: &str| modern[key].as_str().and_then(|time| time.parse::<u128>().ok()).expect("a time");
     assert!(time("startTimeUnixNano") < time("endTimeUnixNano"));
     assert_eq!((attribute(crash, "error.type"), &crash["status"]["code"]), (json!("502"), &json!(2)));
+}
+
+#[tokio::test]
+async fn opentelemetry_s_variable_names_a_collector_and_one_that_cannot_be_spoken_to_is_warned_of() {
+    let (url, mut received) = collector().await;
+    let mut command = program();
+    command.env("OTEL_EXPORTER_OTLP_ENDPOINT", url).env("OTEL_SERVICE_NAME", "my-bridge");
+    let serving = serve(command.args(["--listen", "127.0.0.1:0", "--"]).arg(fixture()).arg("bare"), 1).await;
+    let body = json!({"method": "status"}).to_string();
+    ask(serving.addrs[0], "POST /mcp", &[], &body).await;
+    assert_eq!(end(serving, Signal::TERM).await, Some(0));
+    assert_eq!(spans(&mut received).await.len(), 1);
+    let mut command = program();
+    command.env("OTEL_EXPORTER_OTLP_ENDPOINT", "https://user:password@collector.example");
+    let mut serving = serve(command.args(["--listen", "127.0.0.1:0", "--", "cat"]), 0).await;
+    let line = serving.stderr.next_line().await.expect("text").expect("a line");
+    assert!(line.contains("WARN no spans are sent") && !line.contains("password"), "{line}");
+    // Once it listens it knows how to end.
+    let line = serving.stderr.next_line().await.expect("text").expect("a line");
+    assert!(line.contains("listening on "), "{line}");
+    assert_eq!(end(serving, Signal::TERM).await, Some(0));
 }
 
 #[tokio::test]
