@@ -14,6 +14,8 @@
 //! - `GET /tools`, `POST /tools/{name}` with the arguments as its body, `GET /openapi.json`: the same tools,
 //!   as those expect them who know REST; `GET /docs` is a page to try them on.
 //! - `GET /healthz`: whether the bridge is alive; starts nothing.
+//! - `GET /readyz`: whether the server works.
+//! - `GET /metrics`: what was counted, for Prometheus.
 //!
 //! The client never names what is started. Every request's `Host` and `Origin` is checked, and, where
 //! [`Doors`] say so, who sends it; TLS is spoken on all listeners or on none.
@@ -64,6 +66,7 @@ mod settings;
 mod socket;
 mod stateless;
 mod stderr;
+mod telemetry;
 mod tls;
 mod tool;
 mod tools;
@@ -75,6 +78,7 @@ pub use error::StartError;
 pub use mark::Family;
 pub use redaction::Redaction;
 pub use rlimit::ChildLimits;
-pub use serve::run;
+pub use serve::{Listeners, run};
 pub use settings::{Command, Settings, Waits};
+pub use telemetry::{Collector, TelemetrySettings};
 pub use tls::{Tls, TlsFiles};

@@ -230,6 +230,7 @@ impl Pool {
     ) -> Result<Seat, PoolError> {
         let crowded = |_| PoolError::Crowded(self.max_waiting);
         let _waiting = self.waiting.try_acquire().map_err(crowded)?;
+        let _counted = self.children.metrics().queue.enter();
         let seat = async {
             let _turn = match turn {
                 Some(turn) => turn,
@@ -377,10 +378,12 @@ impl Pool {
     }
 
     fn spawn(&self, slot: OwnedSemaphorePermit) -> Result<Child, PoolError> {
-        self.children.spawn(slot).map_err(|error: io::Error| PoolError::Spawn {
+        let child = self.children.spawn(slot).map_err(|error: io::Error| PoolError::Spawn {
             program: self.children.program().to_owned(),
             reason: error.to_string(),
-        })
+        })?;
+        self.children.metrics().servers.replace();
+        Ok(child)
     }
 
     fn give_back(&self, served: Served) {

@@ -146,7 +146,7 @@ async fn look(bridge: &Bridge) -> Result<Value, Failure> {
     };
     let failed = |what: String| Failure { what, stderr: Vec::new() };
     let answered = match &bridge.settings.status_tool {
-        Some(name) => match tool::call(&lease, name, json!({})).await {
+        Some(name) => match tool::call(&lease, None, name, json!({})).await {
             Ok(answer) if answer.is_error => {
                 return Err(failed(format!("{name} says that it failed: {}", answer.value)));
             }
