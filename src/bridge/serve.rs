@@ -91,6 +91,15 @@ pub async fn run(listeners: Vec<TcpListener>, settings: Settings, shutdown: impl
         settings,
         stopping,
     });
+    if bridge.settings.warm > 0 {
+        let bridge = Arc::clone(&bridge);
+        tokio::spawn(async move {
+            tokio::select! {
+                () = bridge.pool.prepare() => {}
+                () = bridge.stopped() => {}
+            }
+        });
+    }
     let router = router(&bridge);
     for listener in listeners {
         let (router, bridge) = (router.clone(), Arc::clone(&bridge));
