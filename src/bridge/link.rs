@@ -8,6 +8,7 @@
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::io::AsyncWriteExt;
@@ -23,6 +24,8 @@ use crate::mcp::{
 
 /// Lines that wait to be written: whoever has another waits.
 const OUTBOX: usize = 1;
+/// How long a server whose output ended may take to exit by itself.
+const LAST_WORDS: Duration = Duration::from_millis(250);
 
 /// Why a link carries nothing any more.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -366,6 +369,10 @@ impl Task {
         }
         self.shared.end(&end);
         self.lines.close();
+        // Its output ends a moment before the process has: what it ends with is its own.
+        if end == LinkEnd::Ended {
+            self.child.ends_within(LAST_WORDS).await;
+        }
         *self.shared.ending() = self.child.end().await;
     }
 

@@ -141,9 +141,6 @@ impl Pool {
             era: tokio::sync::Mutex::default(),
         });
         tokio::spawn(end_idle(Arc::downgrade(&pool), settings.idle));
-        if pool.kept > 0 {
-            tokio::spawn(Arc::clone(&pool).prepare());
-        }
         pool
     }
 
@@ -277,7 +274,7 @@ impl Pool {
     }
 
     /// Greets a server ahead of need, and so finds out how it speaks.
-    async fn prepare(self: Arc<Self>) {
+    pub(crate) async fn prepare(self: &Arc<Self>) {
         if let Err(error) = self.lease(&Abilities::default(), Duration::ZERO).await {
             tracing::warn!("no server could be greeted ahead of need: {error}");
         }

@@ -66,9 +66,9 @@ pub(crate) async fn readyz(
     principal: Option<Extension<Principal>>,
 ) -> Response {
     let let_in = principal.is_some();
-    let seen = if let Some(failure) = bridge.children.crashes.verdict() {
-        // Nobody has to look again.
-        Arc::new(Seen { at: Instant::now(), works: Err((*failure).clone()) })
+    let seen = if let Err(held_back) = bridge.children.crashes.look() {
+        // Nobody could look just now.
+        Arc::new(Seen { at: Instant::now(), works: Err((*held_back.failure).clone()) })
     } else {
         let mut look = match fresh_or_looking(&bridge, false) {
             Ok(seen) => return answer(&seen, let_in),

@@ -130,6 +130,15 @@ pub async fn run(listeners: impl Into<Listeners>, settings: Settings, shutdown: 
         settings,
         stopping,
     });
+    if bridge.settings.warm > 0 {
+        let bridge = Arc::clone(&bridge);
+        tokio::spawn(async move {
+            tokio::select! {
+                () = bridge.pool.prepare() => {}
+                () = bridge.stopped() => {}
+            }
+        });
+    }
     let router = router(&bridge);
     let served = wires.into_iter().map(|listener| (listener, router.clone()));
     for (listener, router) in served.chain(metrics.map(|listener| (listener, scraped(&bridge)))) {
