@@ -26,12 +26,15 @@ A program of its own: it needs neither Docker nor a configuration file.
 
 Every port serves every wire: a WebSocket at / and /ws starts one server process of its own and
 carries one message in each text frame; POST /mcp with {\"method\": \"<tool>\", \"params\": {…}} calls
-that tool and answers with its JSON; GET /healthz says that the bridge is alive.
+that tool and answers with its JSON; GET /tools lists the tools, POST /tools/<tool> calls one, with its
+arguments as the body, GET /openapi.json describes these paths, and /docs is a page to try them on;
+GET /healthz says that the bridge is alive.
 
 Only clients on this machine are let in, unless the flags say otherwise: beyond it, with tokens
 (--token-file) or client certificates (--tls-client-ca). A token is sent as Authorization: Bearer
 <token>; a web page, which can set no headers, opens its WebSocket with the subprotocols \"mcp\" and
-\"bearer.<token>\". A web page is let in only by its origin's name, even one of this machine's.";
+\"bearer.<token>\". A web page is let in only by its origin's name, even one of this machine's; the
+bridge's own /docs may call tools.";
 
 /// The longest file that a probe reads, in bytes.
 const PROBE_FILE_BYTES: u64 = 1024 * 1024;
