@@ -40,7 +40,8 @@ Every port serves every wire:
 Only clients on this machine are let in, unless the flags say otherwise: beyond it, with tokens
 (--token-file) or client certificates (--tls-client-ca). A token is sent as Authorization: Bearer
 <token>; a web page, which can set no headers, opens its WebSocket with the subprotocols \"mcp\" and
-\"bearer.<token>\". A web page is let in only by its origin's name, even one of this machine's.";
+\"bearer.<token>\". A web page is let in only by its origin's name, even one of this machine's; the
+bridge's own /docs may call tools.";
 
 /// The longest file that a probe reads, in bytes.
 const PROBE_FILE_BYTES: u64 = 1024 * 1024;

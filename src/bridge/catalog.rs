@@ -281,4 +281,21 @@ mod tests {
         assert!(matches!(refuse(METHOD_NOT_FOUND), Ok(None)));
         assert!(matches!(refuse(-32603), Err(ListError::Tool(_))));
     }
+
+    #[test]
+    fn a_list_is_kept_for_a_moment_and_a_failure_is_not() {
+        let catalog = || Catalog { server: "{}".to_owned(), tools: None, description: OnceLock::new() };
+        let (tell, answer) = watch::channel(None);
+        assert!(is_of_use(&answer), "on its way");
+        tell.send_replace(Some((Instant::now(), Ok(Arc::new(catalog())))));
+        assert!(is_of_use(&answer), "fresh");
+        let before = Instant::now().checked_sub(FRESH).expect("a machine that runs for longer");
+        tell.send_replace(Some((before, Ok(Arc::new(catalog())))));
+        assert!(!is_of_use(&answer), "old");
+        tell.send_replace(Some((Instant::now(), Err(ListError::TooSlow))));
+        assert!(!is_of_use(&answer), "failed");
+        tell.send_replace(None);
+        drop(tell);
+        assert!(!is_of_use(&answer), "given up");
+    }
 }

@@ -116,6 +116,11 @@ impl<'t> Described<'t> {
         })
     }
 
+    fn needs_arguments(&self) -> bool {
+        let input = self.members.get("inputSchema").and_then(Members::read);
+        input.and_then(|input| input.value::<Vec<String>>("required")).is_some_and(|names| !names.is_empty())
+    }
+
     fn operation(&self, id: &str, security: Security) -> String {
         let title = self
             .members
@@ -128,6 +133,9 @@ impl<'t> Described<'t> {
             "requestBody": {"content": {JSON: {"schema": reference(&input_of(id))}}},
             "responses": responses(&output, security),
         });
+        if self.needs_arguments() {
+            operation["requestBody"]["required"] = true.into();
+        }
         if let Some(description) = self.members.value::<String>("description") {
             operation["description"] = description.into();
         }
@@ -270,7 +278,7 @@ mod tests {
     fn a_tool_is_a_path_with_its_schemas_and_every_failure() {
         let tool = json!({
             "name": "read file", "title": "Read", "description": "Reads.",
-            "inputSchema": {"type": "object", "$defs": {"p": {}}, "properties": {"a": {"$ref": "#/$defs/p"}}},
+            "inputSchema": {"type": "object", "$defs": {"p": {}}, "properties": {"a": {"$ref": "#/$defs/p"}}, "required": ["a"]},
             "outputSchema": {"type": "object", "properties": {"b": {"$ref": "#"}}},
         });
         let server = json!({"serverInfo": {"name": "files", "version": "1.2"}, "instructions": "Do."});

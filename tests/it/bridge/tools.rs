@@ -206,7 +206,7 @@ async fn however_many_ask_for_the_tools_the_server_is_asked_once() {
 async fn on_a_server_that_lists_slowly_nothing_piles_up() {
     let folder = tempfile::tempdir().expect("a folder");
     let mut settings = noting(folder.path(), false);
-    settings.call_timeout = Duration::from_millis(900);
+    settings.call_timeout = Duration::from_secs(3);
     let bridge = Bridge::start(settings).await;
     // Whoever leaves does not begin it anew for the others.
     let asked = folder.path().join("asked");
