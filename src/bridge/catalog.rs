@@ -284,7 +284,12 @@ mod tests {
 
     #[test]
     fn a_list_is_kept_for_a_moment_and_a_failure_is_not() {
-        let catalog = || Catalog { server: "{}".to_owned(), tools: None, description: OnceLock::new() };
+        let catalog = || Catalog {
+            server: "{}".to_owned(),
+            tools: None,
+            mirrored: Mirrored::default(),
+            description: OnceLock::new(),
+        };
         let (tell, answer) = watch::channel(None);
         assert!(is_of_use(&answer), "on its way");
         tell.send_replace(Some((Instant::now(), Ok(Arc::new(catalog())))));
