@@ -1,6 +1,6 @@
 //! The program around the bridge: listeners, log, signals.
 
-use std::io::Write;
+use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::path::Path;
 
@@ -16,7 +16,11 @@ use super::room;
 use super::serve::{Listeners, run};
 use super::settings::{Command, Settings};
 use super::telemetry::args::LogFormat;
+use super::telemetry::outlet::{Closing, Outlet};
 use crate::diagnostic::Diagnostic;
+
+/// Before the number of lines of the log that nobody read in time.
+const LOST: &str = "stderr is not read as fast as the log is written; lines lost: ";
 
 /// The variables that are not a flag's.
 #[derive(Debug, Clone, Copy, Default)]
@@ -40,7 +44,8 @@ pub fn serve<'a>(
     }
     settings.reaps_orphans = takes_orphans();
     settings.secrets = Redaction::of(values);
-    log_to_stderr(arguments.log, arguments.observe.log_format);
+    // Goes last, with the last lines.
+    let _log = log_to_stderr(arguments.log, arguments.observe.log_format).map_err(StartError::Runtime)?;
     settings.doors = arguments.entry.doors()?;
     let unsaid = variables.otlp_endpoint.filter(|_| settings.telemetry.collector.is_none());
     match unsaid.map(|url| arguments.observe.collector(url)) {
@@ -124,22 +129,28 @@ pub fn tell(error: &dyn Diagnostic) {
     }
 }
 
-fn log_to_stderr(level: Level, format: LogFormat) {
+fn log_to_stderr(level: Level, format: LogFormat) -> io::Result<Closing> {
     let level = match level {
         Level::Error => LevelFilter::ERROR,
         Level::Warn => LevelFilter::WARN,
         Level::Info => LevelFilter::INFO,
         Level::Debug => LevelFilter::DEBUG,
     };
+    let notice: fn(u64) -> String = match format {
+        LogFormat::Text => |lost| format!("{LOST}{lost}"),
+        LogFormat::Json => |lost| format!(r#"{{"level":"WARN","message":"{LOST}{lost}"}}"#),
+    };
+    let (outlet, closing) = Outlet::start(io::stderr(), notice)?;
     let log = tracing_subscriber::fmt()
         .with_max_level(level)
         .with_target(false)
         .with_ansi(false)
-        .with_writer(std::io::stderr);
+        .with_writer(outlet);
     match format {
         LogFormat::Text => log.init(),
         LogFormat::Json => log.json().flatten_event(true).init(),
     }
+    Ok(closing)
 }
 
 /// Whether orphans of our servers fall to us: as the first process of a container they do, and

@@ -12,6 +12,7 @@ mod processes;
 mod program;
 mod readiness;
 mod rest;
+mod streamable;
 mod telemetry;
 mod tls;
 mod tools;
@@ -34,6 +35,9 @@ use tokio_tungstenite::{WebSocketStream, client_async};
 
 /// No test waits longer for anything; what is waited for takes milliseconds.
 const PATIENCE: Duration = Duration::from_secs(20);
+
+/// What requests are called whose answers are compared in full.
+const REQUEST: &str = "a-request";
 
 type Client = WebSocketStream<TcpStream>;
 
@@ -76,7 +80,7 @@ impl Bridge {
 
 async fn connect_to(addr: SocketAddr, headers: &[(&'static str, &str)]) -> Result<Client, Error> {
     let mut request = format!("ws://{addr}/ws").into_client_request()?;
-    for (name, value) in headers {
+    for (name, value) in [("x-request-id", REQUEST)].iter().chain(headers) {
         request.headers_mut().insert(*name, value.parse().expect("a header"));
     }
     let tcp = TcpStream::connect(addr).await?;

@@ -21,7 +21,7 @@ pub(crate) async fn metrics(State(bridge): State<Arc<Bridge>>, request: Request)
             .hint("read it with a token whose line has no list of tools, or from --metrics-listen")
             .into_response();
     }
-    let page = exposition::page(bridge.telemetry.metrics(), &Usage::read(), bridge.settings.max_connections);
+    let page = exposition::page(bridge.telemetry.metrics(), &Usage::read(), bridge.settings.max_children);
     let headers = [(header::CONTENT_TYPE, exposition::CONTENT_TYPE), (header::CACHE_CONTROL, "no-store")];
     (headers, page).into_response()
 }

@@ -18,6 +18,7 @@ mod exporter;
 mod exposition;
 mod histogram;
 mod metrics;
+pub(crate) mod outlet;
 mod process;
 pub(crate) mod reception;
 mod request_id;

@@ -57,7 +57,12 @@ pub(super) async fn ask(
 ) -> (String, String) {
     let mut tcp = TcpStream::connect(bridge.addr).await.expect("a way");
     let length = body.len().to_string();
-    let ours = [("host", "localhost"), ("connection", "close"), ("content-length", &length)];
+    let ours = [
+        ("host", "localhost"),
+        ("connection", "close"),
+        ("content-length", &length),
+        ("x-request-id", super::REQUEST),
+    ];
     let request = format!("{}{body}", head_of(line, ours.iter().chain(headers)));
     tcp.write_all(request.as_bytes()).await.expect("room");
     let mut answer = String::new();

@@ -121,6 +121,7 @@ impl Speaker {
         let length = body.len();
         let request = format!(
             "{line} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-type: application/json\r\n\
+             x-request-id: a-request\r\n\
              content-length: {length}\r\n\r\n{body}"
         );
         tls.write_all(request.as_bytes()).await.expect("room");

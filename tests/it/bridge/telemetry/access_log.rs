@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use tokio::time::timeout;
 
 use super::super::program::{Serving, end, program, serve};
-use super::super::{Bridge, PATIENCE, fixture, of_fixture};
+use super::super::{Bridge, PATIENCE, connect_to, fixture, hear, of_fixture, say};
 use super::ask;
 
 const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
@@ -132,6 +132,42 @@ async fn health_checks_and_a_log_that_is_off_leave_no_line() {
         assert!(said.iter().all(|line| !line.contains("request id=")), "{said:?}");
         assert!(said.iter().any(|line| line.contains("stopping")), "{said:?}");
     }
+}
+
+#[tokio::test]
+async fn a_websocket_leaves_its_line_when_it_ends() {
+    let args = ["--listen", "127.0.0.1:0", "--", "cat"];
+    let mut serving = serve(program().args(args), 1).await;
+    let parent = format!("00-{TRACE}-00f067aa0ba902b7-01");
+    let mut client = connect_to(serving.addrs[0], &[("traceparent", &parent)]).await.expect("a WebSocket");
+    say(&mut client, "12345").await;
+    assert_eq!(hear(&mut client).await, "12345");
+    client.close(None).await.expect("a goodbye");
+    let line = line_with(&mut serving, "request id=").await;
+    for field in [
+        r#" wire="websocket""#,
+        r#" path="/ws""#,
+        " status=101",
+        r#" outcome="ok""#,
+        " bytes_in=5 bytes_out=5 ",
+        " pid=",
+        &format!(" trace={TRACE}"),
+    ] {
+        assert!(line.contains(field), "{field}: {line}");
+    }
+    assert_eq!(end(serving, Signal::TERM).await, Some(0));
+}
+
+#[tokio::test]
+async fn a_log_that_nobody_reads_holds_up_neither_requests_nor_the_end() {
+    let mut command = program();
+    let serving = serve(command.args(["--listen", "127.0.0.1:0", "--", "cat"]), 1).await;
+    // Several times what a pipe holds.
+    let path = format!("GET /{}", "x".repeat(240));
+    for _ in 0..600 {
+        ask(serving.addrs[0], &path, &[], "").await;
+    }
+    assert_eq!(end(serving, Signal::TERM).await, Some(0));
 }
 
 #[tokio::test]

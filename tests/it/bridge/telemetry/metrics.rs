@@ -9,7 +9,7 @@ use serde_json::json;
 use tokio::time::{interval, timeout};
 
 use super::super::program::{end, output, program, serve};
-use super::super::{Bridge, PATIENCE, gone, hear, of_fixture, of_script, pid, say, settings};
+use super::super::{Bridge, PATIENCE, gone, hear, of_fixture, of_script, pid, say, settings, wake};
 use super::{LIMITS, ask, call_modern, call_rest, samples};
 
 /// Waits until the page says so.
@@ -77,7 +77,8 @@ async fn a_websocket_is_a_session_until_it_ends_and_its_messages_count_meanwhile
     let of = |name: &str| seen[name].as_str();
     assert_eq!(of(r#"mcp_bridge_sessions_open{wire="websocket"}"#), "1");
     assert_eq!(of(r#"mcp_bridge_requests_total{wire="websocket",outcome="ok"}"#), "0");
-    assert_eq!(of(r#"mcp_bridge_websocket_messages_total{direction="in"}"#), "1");
+    // The first, which is empty, is what starts the server.
+    assert_eq!(of(r#"mcp_bridge_websocket_messages_total{direction="in"}"#), "2");
     assert_eq!(of(r#"mcp_bridge_websocket_messages_total{direction="out"}"#), "2");
     assert_eq!(of(r#"mcp_bridge_received_bytes_total{wire="websocket"}"#), "5");
     assert_eq!(of("mcp_bridge_requests_in_flight"), "1");
@@ -99,13 +100,9 @@ async fn a_server_that_crashes_and_the_next_one_are_counted() {
     call_rest(&bridge, "status", &[]).await;
     let seen = samples(bridge.addr).await;
     assert_eq!(seen[r#"mcp_bridge_children_ended_total{reason="signal"}"#], "1");
-    assert_eq!(
-        (
-            seen["mcp_bridge_children_started_total"].as_str(),
-            seen["mcp_bridge_child_restarts_total"].as_str()
-        ),
-        ("2", "1")
-    );
+    // Whether the server works at all is looked at too, by one of its own if the call has not begun yet.
+    let count = |name: &str| seen[name].parse::<u32>().expect("a number");
+    assert!(count("mcp_bridge_children_started_total") >= 2 && count("mcp_bridge_child_restarts_total") >= 1);
     assert_eq!(seen[r#"mcp_bridge_errors_total{kind="bad_gateway"}"#], "1");
     bridge.finish().await;
     let bridge = Bridge::start(settings("/nowhere/server", &[])).await;
@@ -191,9 +188,10 @@ async fn calls_that_wait_for_a_server_are_seen_while_they_wait() {
     let folder = tempfile::tempdir().expect("a folder");
     let note = folder.path().join("started");
     let mut settings = of_script(&format!("touch {}; exec cat", note.display()));
-    settings.max_connections = 1;
+    settings.max_children = 1;
     let bridge = Bridge::start(settings).await;
-    let _held = bridge.client().await;
+    let mut held = bridge.client().await;
+    wake(&mut held).await;
     super::super::until("the server has started", || note.exists()).await;
     let (addr, host) = (bridge.addr, bridge.addr.to_string());
     let body = json!({"method": "a"}).to_string();
