@@ -281,7 +281,8 @@ async fn no_client_of_a_thousand_that_use_the_same_ids_sees_another_s_answer() {
                 "progressToken": 1,
             });
             let params = json!({"name": "echo", "arguments": {"secret": client}, "_meta": meta});
-            let body = json!({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params});
+            let body =
+                json!({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}).to_string();
             let headers = [
                 JSON,
                 KINDS,
@@ -291,7 +292,7 @@ async fn no_client_of_a_thousand_that_use_the_same_ids_sees_another_s_answer() {
             ];
             let rest = json!({"method": "echo", "params": {"secret": client}}).to_string();
             let (mcp, rest) = tokio::join!(
-                ask(bridge, "POST /mcp", &headers, &body.to_string()),
+                ask(bridge, "POST /mcp", &headers, &body),
                 ask(bridge, "POST /mcp", &[JSON], &rest),
             );
             let (mcp, rest): (Value, Value) =
