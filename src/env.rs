@@ -51,6 +51,11 @@ impl Env {
         self.vars.get(key).map(String::as_str)
     }
 
+    /// The values of all variables, in order of name.
+    pub fn values(&self) -> impl Iterator<Item = &str> {
+        self.vars.values().map(String::as_str)
+    }
+
     /// Every variable whose name starts with `prefix`, in order of name.
     pub fn with_prefix<'a>(&'a self, prefix: &'a str) -> impl Iterator<Item = (&'a str, &'a str)> {
         self.vars

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::Parser;
-use mcpo_deploy::bridge::{args, program};
+use mcpo_deploy::bridge::{args, guardian, program};
 use mcpo_deploy::diagnostic::Exit;
 use mcpo_deploy::{env::Env, wire::probe};
 
@@ -17,15 +17,22 @@ fn main() -> ExitCode {
             return exit.into();
         }
     };
-    if let Some(args::Task::Probe(asked)) = arguments.task {
-        let works = match asked.door() {
-            Ok(door) => probe::run(&asked.listen.listen, &door, asked.tool(), asked.timeout),
-            Err(line) => probe::tell(Err(line)),
-        };
-        return if works { Exit::Done } else { Exit::Failed }.into();
+    match arguments.task {
+        Some(args::Task::Probe(asked)) => {
+            let works = match asked.door() {
+                Ok(door) => probe::run(&asked.listen.listen, &door, asked.tool(), asked.timeout),
+                Err(line) => probe::tell(Err(line)),
+            };
+            return if works { Exit::Done } else { Exit::Failed }.into();
+        }
+        Some(args::Task::Guardian { family }) => {
+            let known = guardian::run(&family).is_ok();
+            return if known { Exit::Done } else { Exit::BadInput }.into();
+        }
+        None => {}
     }
     let env = Env::of_process();
-    match program::serve(&arguments.serve, env.get("PATH")) {
+    match program::serve(&arguments.serve, env.get("PATH"), env.values()) {
         Ok(()) => Exit::Done.into(),
         Err(error) => {
             program::tell(&error);

@@ -9,6 +9,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::auth::args::Entry;
 use super::auth::watched::read;
+use super::bounds::Bounds;
+use super::ceiling::Room;
 use super::error::StartError;
 use super::settings::{Command, MAX_BUFFERED, Settings};
 use crate::mcp::StatusTool;
@@ -25,10 +27,11 @@ A program of its own: it needs neither Docker nor a configuration file.
     mcp-bridge -- my-server --stdio
 
 Every port serves every wire: a WebSocket at / and /ws starts one server process of its own and
-carries one message in each text frame; POST /mcp with {\"method\": \"<tool>\", \"params\": {…}} calls
-that tool and answers with its JSON; GET /tools lists the tools, POST /tools/<tool> calls one, with its
-arguments as the body, GET /openapi.json describes these paths, and /docs is a page to try them on;
-GET /healthz says that the bridge is alive.
+carries one message in each text frame, the first of which starts it; POST /mcp with
+{\"method\": \"<tool>\", \"params\": {…}} calls that tool and answers with its JSON; GET /tools lists the
+tools, POST /tools/<tool> calls one, with its arguments as the body, GET /openapi.json describes these
+paths, and /docs is a page to try them on; GET /healthz says that the bridge is alive, GET /readyz
+whether the server behind it works.
 
 Only clients on this machine are let in, unless the flags say otherwise: beyond it, with tokens
 (--token-file) or client certificates (--tls-client-ca). A token is sent as Authorization: Bearer
@@ -56,6 +59,12 @@ pub struct Arguments {
 pub enum Task {
     /// Asks the bridge on this machine whether it works; exits 0 or 1. For a health check.
     Probe(Probe),
+    /// Ends the servers of a bridge that was killed: the bridge's own affair.
+    #[command(hide = true)]
+    Guardian {
+        /// What the marks of its servers begin with.
+        family: String,
+    },
 }
 
 /// Where a bridge listens.
@@ -78,9 +87,9 @@ pub struct Serve {
     /// Where to listen.
     #[command(flatten)]
     pub listen: Listen,
-    /// The most server processes at a time, and so the most connections and calls.
-    #[arg(long, env = "MCP_BRIDGE_MAX_CONNECTIONS", value_name = "N", default_value = "64", value_parser = connections)]
-    pub max_connections: usize,
+    /// How many there are of everything.
+    #[command(flatten)]
+    pub bounds: Bounds,
     /// The longest message in either direction; units as in Docker, at least 1k.
     #[arg(long, env = "MCP_BRIDGE_MAX_MESSAGE", value_name = "SIZE", default_value = "16m", value_parser = message_bytes)]
     pub max_message: usize,
@@ -92,6 +101,10 @@ pub struct Serve {
     /// How long a REST call may take, the server's start included: 90s, 5m, 500ms.
     #[arg(long, env = "MCP_BRIDGE_CALL_TIMEOUT", value_name = "TIME", default_value = "120s", value_parser = duration)]
     pub call_timeout: Duration,
+    /// The tool that /readyz calls, without arguments, to see whether the server works. Without it, the
+    /// server lists its tools; one of the bare dialect has to be alive.
+    #[arg(long, env = "MCP_BRIDGE_STATUS_TOOL", value_name = "TOOL")]
+    pub status_tool: Option<String>,
     /// How long a server may take to end: half after its input closed, half after SIGTERM.
     #[arg(long, env = "MCP_BRIDGE_STOP_GRACE", value_name = "TIME", default_value = "5s", value_parser = duration)]
     pub stop_grace: Duration,
@@ -188,7 +201,7 @@ impl Probe {
 
 impl Serve {
     /// The checked form, with the server that is to be run.
-    pub fn settings(&self) -> Result<Settings, StartError> {
+    pub(crate) fn settings(&self, room: &Room) -> Result<Settings, StartError> {
         let guarded = self.insecure || self.behind_publication || self.entry.asks();
         if let Some(open) = self.listen.listen.iter().find(|addr| !guarded && !addr.ip().is_loopback()) {
             return Err(StartError::BeyondLoopback(*open));
@@ -198,6 +211,7 @@ impl Serve {
         if max_buffered < least {
             return Err(StartError::SmallBuffer { max_buffered, least });
         }
+        let ceilings = self.bounds.ceilings(room)?;
         // An address that it listens on by name is a name of its own.
         let addresses = self.listen.listen.iter().filter(|addr| !addr.ip().is_unspecified());
         let own = addresses.map(|addr| match addr {
@@ -205,7 +219,12 @@ impl Serve {
             SocketAddr::V6(addr) => format!("[{}]", addr.ip()),
         });
         Ok(Settings {
-            max_connections: self.max_connections,
+            max_connections: ceilings.connections,
+            max_children: ceilings.children,
+            max_waiting: self.bounds.max_waiting,
+            warm: self.bounds.warm,
+            limits: self.bounds.limits(),
+            status_tool: self.status_tool.clone().filter(|tool| !tool.is_empty()),
             max_message: self.max_message,
             max_buffered,
             call_timeout: self.call_timeout,
@@ -247,8 +266,8 @@ fn named(list: &[String]) -> impl Iterator<Item = String> {
     list.iter().map(|name| name.trim().to_owned()).filter(|name| !name.is_empty())
 }
 
-fn connections(text: &str) -> Result<usize, String> {
-    // Each takes a process, four descriptors and memory; a million is a slip of the hand.
+pub(crate) fn count(text: &str) -> Result<usize, String> {
+    // A million is a slip of the hand.
     match text.parse() {
         Ok(count @ 1..=1_000_000) => Ok(count),
         _ => Err("write a number from 1 to 1000000".to_owned()),
@@ -256,16 +275,19 @@ fn connections(text: &str) -> Result<usize, String> {
 }
 
 fn message_bytes(text: &str) -> Result<usize, String> {
-    let bytes: Bytes = text.parse().map_err(|error: crate::model::InvalidSize| error.to_string())?;
-    match usize::try_from(bytes.0) {
+    match usize::try_from(bytes(text)?) {
         Ok(bytes @ 1024..=0x4000_0000) => Ok(bytes),
         _ => Err("write a size from 1k to 1g".to_owned()),
     }
 }
 
-fn buffered_bytes(text: &str) -> Result<usize, String> {
+pub(crate) fn bytes(text: &str) -> Result<u64, String> {
     let bytes: Bytes = text.parse().map_err(|error: crate::model::InvalidSize| error.to_string())?;
-    usize::try_from(bytes.0).map_err(|_| "write a size that fits into memory".to_owned())
+    Ok(bytes.0)
+}
+
+fn buffered_bytes(text: &str) -> Result<usize, String> {
+    usize::try_from(bytes(text)?).map_err(|_| "write a size that fits into memory".to_owned())
 }
 
 fn duration(text: &str) -> Result<Duration, String> {
@@ -299,7 +321,7 @@ mod tests {
     fn serve(args: &[&str]) -> Result<Settings, String> {
         let parsed =
             Arguments::try_parse_from([&["mcp-bridge"], args].concat()).map_err(|e| e.to_string())?;
-        parsed.serve.settings().map_err(|error| error.to_string())
+        parsed.serve.settings(&Room::default()).map_err(|error| error.to_string())
     }
 
     #[test]

@@ -12,8 +12,10 @@ use serde_json::value::RawValue;
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
 
+use super::abilities::Abilities;
 use super::greeting::Era;
 use super::link::LinkEnd;
+use super::mirrored::Mirrored;
 use super::pool::{Lease, Pool, PoolError};
 use super::rest::QUEUE;
 use super::tool::{self, ToolError};
@@ -68,6 +70,8 @@ pub(crate) struct Catalog {
     pub(crate) server: String,
     /// The tools in the server's order, each name once; `None` where its dialect has no lists.
     pub(crate) tools: Option<Vec<Tool>>,
+    /// The parameters that clients repeat in headers.
+    pub(crate) mirrored: Mirrored,
     /// The description of all the tools for whoever may call them all, once somebody wants it.
     pub(crate) description: OnceLock<Bytes>,
 }
@@ -92,7 +96,9 @@ pub(crate) async fn read(lease: &Lease) -> Result<Catalog, ListError> {
             (server.as_str(), Some(list.tools))
         }
     };
-    Ok(Catalog { server: server.to_owned(), tools, description: OnceLock::new() })
+    let listed = tools.iter().flatten().map(|tool: &Tool| (tool.name.as_str(), tool.text.as_str()));
+    let mirrored = Mirrored::of(listed);
+    Ok(Catalog { server: server.to_owned(), tools, mirrored, description: OnceLock::new() })
 }
 
 /// A list as its pages come.
@@ -210,7 +216,7 @@ fn is_of_use(answer: &Answer) -> bool {
 }
 
 async fn list(pool: &Arc<Pool>) -> Result<Catalog, ListError> {
-    let lease = pool.lease(QUEUE).await?;
+    let lease = pool.lease(&Abilities::default(), QUEUE).await?;
     read(&lease).await
 }
 
@@ -278,7 +284,12 @@ mod tests {
 
     #[test]
     fn a_list_is_kept_for_a_moment_and_a_failure_is_not() {
-        let catalog = || Catalog { server: "{}".to_owned(), tools: None, description: OnceLock::new() };
+        let catalog = || Catalog {
+            server: "{}".to_owned(),
+            tools: None,
+            mirrored: Mirrored::of(std::iter::empty()),
+            description: OnceLock::new(),
+        };
         let (tell, answer) = watch::channel(None);
         assert!(is_of_use(&answer), "on its way");
         tell.send_replace(Some((Instant::now(), Ok(Arc::new(catalog())))));

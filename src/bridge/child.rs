@@ -21,6 +21,8 @@ use crate::mcp::{FrameError, LineReader};
 
 /// How long a killed process may take to go. Only one that the kernel holds takes longer.
 const KILL_WAIT: Duration = Duration::from_secs(1);
+/// For the last lines of a server's stderr, which somebody else may hold open.
+const LAST_LINES: Duration = Duration::from_millis(100);
 /// Between two looks for what a server left behind.
 const SWEEP_PAUSE: Duration = Duration::from_millis(10);
 
@@ -48,6 +50,17 @@ pub(crate) struct Streams<'a> {
     pub(crate) share: &'a Share,
 }
 
+/// How a server came to its end.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Ending {
+    /// Its exit status, where it went.
+    pub(crate) status: Option<ExitStatus>,
+    /// Whether it had ended before it was asked to.
+    pub(crate) by_itself: bool,
+    /// The last lines of its stderr, bounded.
+    pub(crate) stderr: Vec<String>,
+}
+
 /// The process, until it has been reaped and nothing of it is left.
 #[derive(Debug)]
 pub(crate) struct Running {
@@ -62,7 +75,7 @@ pub(crate) struct Running {
 impl Running {
     /// Kills it, in a task that goes on when whoever waits for it does not. `None` where no runtime
     /// is left to reap it.
-    fn kill(self) -> Option<JoinHandle<Option<ExitStatus>>> {
+    pub(crate) fn kill(self) -> Option<JoinHandle<Option<ExitStatus>>> {
         // Also what the server itself left behind. Before it is reaped: until then its id, and so
         // the group's, cannot belong to anybody else.
         kill_group(self.pid, Signal::KILL);
@@ -126,6 +139,14 @@ impl Child {
         Some(Streams { stdin, stdout: &mut self.stdout, stderr: &mut self.stderr, share: &self.share })
     }
 
+    /// Waits, as a spare does, until the process ends. What it writes is left to whoever takes it.
+    pub(crate) async fn ended(&mut self) {
+        tokio::select! {
+            () = ended(self.pid) => {}
+            never = self.stderr.drain() => match never {},
+        }
+    }
+
     /// Whether the process ends within `patience`. Its output is read and dropped meanwhile, so
     /// that it is not held up by a full pipe.
     pub(crate) async fn ends_within(&mut self, patience: Duration) -> bool {
@@ -147,7 +168,8 @@ impl Child {
     /// Ends the process and everything that it started: closes its input, waits half of the grace,
     /// sends SIGTERM, waits the other half, kills. Returns when it has been reaped, or was killed
     /// and does not go. Dropped before, it leaves only the patience out.
-    pub(crate) async fn end(mut self) -> Option<ExitStatus> {
+    pub(crate) async fn end(mut self) -> Ending {
+        let by_itself = has_ended(self.pid);
         let half = self.grace / 2;
         self.stdin = None;
         if !self.ends_within(half).await {
@@ -156,19 +178,28 @@ impl Child {
                 tracing::warn!("server[{}] ignores SIGTERM and is killed", self.pid);
             }
         }
-        let gone = self.running.take()?.kill()?;
-        timeout(2 * KILL_WAIT, gone).await.ok()?.ok()?
+        let gone = self.running.take().and_then(Running::kill);
+        let status = match gone {
+            Some(gone) => timeout(2 * KILL_WAIT, gone).await.ok().and_then(Result::ok).flatten(),
+            None => None,
+        };
+        Ending { status, by_itself, stderr: self.stderr.recent(LAST_LINES).await }
     }
+}
+
+/// Whether a process of ours has ended; it is left to be reaped.
+fn has_ended(pid: Pid) -> bool {
+    let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+    !matches!(waitid(WaitId::Pid(pid), options), Ok(None))
 }
 
 /// Waits until a process of ours has ended, and leaves it to be reaped.
 async fn ended(pid: Pid) {
-    let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
     // Listening starts before the first look, so that no end falls between the two.
     let Ok(mut changes) = signal(SignalKind::child()) else {
         return std::future::pending().await;
     };
-    while matches!(waitid(WaitId::Pid(pid), options), Ok(None)) {
+    while !has_ended(pid) {
         if changes.recv().await.is_none() {
             return std::future::pending().await;
         }

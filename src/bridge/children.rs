@@ -11,8 +11,11 @@ use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, WaitOptions, kill_proc
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 
 use super::budget::{Budget, Share};
-use super::child::{Child, Running};
-use super::mark::{Mark, processes};
+use super::child::{Child, Ending, Running};
+use super::crash_loop::{CrashLoop, Failure};
+use super::mark::{Family, Mark, processes};
+use super::redaction::Redaction;
+use super::rlimit::ChildLimits;
 use super::settings::{Command, Settings};
 
 /// Where memory runs out, any server goes before the bridge: it is worth one client, the bridge all
@@ -23,6 +26,11 @@ const OOM_SCORE_ADJ: &str = "1000";
 #[derive(Debug)]
 pub(crate) struct Children {
     command: Command,
+    family: Family,
+    limits: ChildLimits,
+    secrets: Redaction,
+    /// How the last starts went; starts ask it for leave.
+    pub(crate) crashes: CrashLoop,
     max_line: usize,
     /// For what servers write.
     outgoing: Budget,
@@ -39,6 +47,10 @@ impl Children {
     pub(crate) fn new(settings: &Settings, alive: mpsc::Sender<Infallible>) -> Self {
         Self {
             command: settings.command.clone(),
+            family: settings.family.clone(),
+            limits: settings.limits,
+            secrets: settings.secrets.clone(),
+            crashes: CrashLoop::default(),
             max_line: settings.max_message,
             outgoing: Budget::new(settings.max_buffered / 2, settings.max_message),
             grace: settings.stop_grace,
@@ -48,9 +60,28 @@ impl Children {
         }
     }
 
-    /// Starts a server in a process group of its own.
+    /// Starts a server in a process group of its own. The caller has leave to.
     pub(crate) fn spawn(self: &Arc<Self>, slot: OwnedSemaphorePermit) -> io::Result<Child> {
-        let mark = Mark::new();
+        let started = self.start(slot);
+        if let Err(error) = &started {
+            let what = format!("{:?} cannot be started: {error}", self.command.program);
+            self.crashes.failed(Failure { what, stderr: Vec::new() });
+        }
+        started
+    }
+
+    /// A server came to its end without having been of use.
+    pub(crate) fn was_useless(&self, why: &str, ending: &Ending) {
+        let what = match ending.status {
+            Some(status) if ending.by_itself => format!("{why} ({status})"),
+            _ => why.to_owned(),
+        };
+        let stderr = ending.stderr.iter().map(|line| self.secrets.redact(line)).collect();
+        self.crashes.failed(Failure { what: self.secrets.redact(&what), stderr });
+    }
+
+    fn start(self: &Arc<Self>, slot: OwnedSemaphorePermit) -> io::Result<Child> {
+        let mark = Mark::new(&self.family);
         let (variable, value) = mark.variable();
         let mut command = tokio::process::Command::new(&self.command.program);
         command
@@ -70,7 +101,14 @@ impl Children {
         if let Err(error) = adjusted {
             tracing::debug!("server[{pid}] is not made the first to go when memory is short: {error}");
         }
-        Child::new(Running { process, pid, mark, children: Arc::clone(self), slot })
+        let running = Running { process, pid, mark, children: Arc::clone(self), slot };
+        match self.limits.set(pid) {
+            Ok(()) => Child::new(running),
+            Err(error) => {
+                running.kill();
+                Err(io::Error::new(error.kind(), format!("its limits cannot be set: {error}")))
+            }
+        }
     }
 
     /// The program that is started.

@@ -1,11 +1,16 @@
 //! One client's connection, from its first byte to its last.
 
+use std::convert::Infallible;
 use std::io;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 
 use axum::Router;
+use axum::body::Body;
 use axum::http::{Request, StatusCode};
-use hyper::body::Incoming;
+use bytes::Bytes;
+use hyper::body::{Frame, Incoming, SizeHint};
 use hyper::server::conn::http1;
 use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -79,11 +84,12 @@ async fn converse(
         request.extensions_mut().insert(caller.clone());
         let answer = router.call(request);
         async move {
-            let answer = answer.await;
-            if answer.as_ref().is_ok_and(|answer| answer.status() != StatusCode::SWITCHING_PROTOCOLS) {
-                guest.waits();
+            let answer = answer.await?;
+            if answer.status() == StatusCode::SWITCHING_PROTOCOLS {
+                return Ok(answer);
             }
-            answer
+            // Only once the answer is told to its end does the client owe something again.
+            Ok::<_, Infallible>(answer.map(|body| Body::new(Told { body, _guest: Owes(guest) })))
         }
     });
     let connection = http1::Builder::new()
@@ -106,4 +112,39 @@ async fn converse(
     }
     connection.as_mut().graceful_shutdown();
     let _ = timeout(bridge.settings.stop_grace, connection).await;
+}
+
+/// An answer's body, which may go on for as long as the client likes.
+struct Told {
+    body: Body,
+    _guest: Owes,
+}
+
+/// Puts a guest among those who owe a request, when it is dropped.
+struct Owes(Arc<Guest>);
+
+impl Drop for Owes {
+    fn drop(&mut self) {
+        self.0.waits();
+    }
+}
+
+impl hyper::body::Body for Told {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        Pin::new(&mut self.body).poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
 }

@@ -27,6 +27,22 @@ pub enum StartError {
         /// Twice the longest message, in bytes.
         least: usize,
     },
+    /// More connections than files may be open.
+    #[error("there are not files for {asked} connections: {fit} fit")]
+    FewFiles {
+        /// What was asked for.
+        asked: usize,
+        /// How many there are files for.
+        fit: usize,
+    },
+    /// More servers ahead of need than there may be in all.
+    #[error("{warm} servers cannot be kept ready: there may be {children} in all")]
+    ManySpares {
+        /// What was asked for.
+        warm: usize,
+        /// The ceiling.
+        children: usize,
+    },
     /// What the files of tokens and certificates have wrong: a line for each thing.
     #[error("who may come in cannot be read:\n  {}", .0.join("\n  "))]
     Doors(Vec<String>),
@@ -42,6 +58,8 @@ impl Diagnostic for StartError {
             | Self::NoCommand
             | Self::NoProgram(_)
             | Self::SmallBuffer { .. }
+            | Self::FewFiles { .. }
+            | Self::ManySpares { .. }
             | Self::Doors(_) => Exit::BadInput,
             Self::Listen(..) | Self::Runtime(_) => Exit::Failed,
         }
@@ -65,6 +83,14 @@ impl Diagnostic for StartError {
             }
             Self::SmallBuffer { .. } => {
                 Some("give a higher --max-buffered, or a lower --max-message".to_owned())
+            }
+            Self::FewFiles { .. } => Some(
+                "raise the limit on open files (ulimit -n; in a container --ulimit nofile=65536), or give \
+                 a lower --max-connections or --max-children"
+                    .to_owned(),
+            ),
+            Self::ManySpares { .. } => {
+                Some("give a lower --warm, or a higher --max-children".to_owned())
             }
             Self::Doors(_) => Some(
                 "a token file has a line for each client, such as `alice <token>`, with a token such as \

@@ -1,126 +1,338 @@
 //! A stateless request, put to a server of the pool's: answered with one JSON object, or, where the
 //! server says something before it answers, with a stream of events that the answer ends.
+//!
+//! A server with a handshake asks its client by requests of its own. To a client of this era they are what
+//! the request needs before it can go on ([`Step::Ask`]); the server waits meanwhile ([`super::held`]).
 
-use std::convert::Infallible;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt::Display;
+use std::sync::Arc;
+use std::time::Duration;
 
-use axum::body::Body;
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use futures_util::stream;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::sync::mpsc;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 
+use super::abilities::{is_answer, is_question};
+use super::auth::Principal;
+use super::auth::limits::Place;
 use super::greeting::Era;
+use super::held::{self, Held};
 use super::link::{Answer, Aside, Asked, LinkEnd};
+use super::permitted;
 use super::pool::Lease;
+use super::serve::Bridge;
+use super::sessions::sse;
 use super::stateless::{Refusal, Stateless};
-use crate::mcp::{MODERN, Members, Outcome, json_text, notification_line, response_line};
+use super::wording::{is_gone, known, method_for, outcome, params_for};
+use crate::mcp::{Members, Outcome, notification_line, response_line, severity};
 
 const TOO_SLOW: &str = "the server did not answer in time (--call-timeout)";
-const METHOD_NOT_FOUND: i64 = -32601;
+const STOPPING: &str = "the bridge is stopping";
+pub(crate) const METHOD_NOT_FOUND: i64 = -32601;
 /// The server needs what the client did not say that it can.
 const MISSING_CAPABILITY: i64 = -32021;
 const INTERNAL_ERROR: i64 = -32603;
 /// What a server says besides the answer and the client has not taken yet; more of it is dropped.
 const ASIDES: usize = 64;
-/// Methods that went with the handshake: nobody of this era has them.
-const GONE: [&str; 6] =
-    ["initialize", "ping", "logging/setLevel", "resources/subscribe", "resources/unsubscribe", "roots/list"];
-/// Results that say for how long they hold.
-const CACHEABLE: [&str; 6] = [
-    "server/discover",
-    "tools/list",
-    "prompts/list",
-    "resources/list",
-    "resources/templates/list",
-    "resources/read",
-];
+/// How long a server that has asked one thing may take to ask another at the same time.
+const BREATH: Duration = Duration::from_millis(10);
 
-/// Puts the request to the server, and answers within `deadline`.
-pub(crate) async fn answer(lease: Lease, request: Stateless, deadline: Instant) -> Response {
-    if GONE.contains(&request.method.as_str()) {
+/// Whom a request is from, and what it holds for as long as it lasts.
+#[derive(Debug)]
+pub(crate) struct Client {
+    pub(crate) principal: Principal,
+    pub(crate) _place: Place,
+}
+
+/// Answers a request within `deadline`.
+pub(crate) async fn answer(
+    bridge: &Arc<Bridge>,
+    client: Client,
+    lease: Lease,
+    request: Stateless,
+    deadline: Instant,
+) -> Response {
+    if is_gone(&request.method) {
         return not_found(&request).into_response();
     }
-    if request.method == "server/discover" {
-        return whole(&request, &discovered(lease.era()));
+    if let Some(known) = known(lease.era(), &request.method) {
+        return whole(&request, &known);
     }
-    let Some(params) = params_for(lease.era(), &request) else { return not_found(&request).into_response() };
-    let (asides, mut told) = mpsc::channel(ASIDES);
-    let asked = lease.link().ask(method_for(lease.era(), &request), Some(&params), Some(asides)).await;
-    let mut asked = match asked {
-        Ok(asked) => asked,
-        Err(end) => return broken(&request, &end),
-    };
-    let first = timeout_at(deadline, next(&mut asked, &mut told)).await;
-    match first {
-        Err(_) => broken(&request, &TOO_SLOW),
-        Ok(Heard::Answer(Err(end))) => broken(&request, &end),
-        Ok(Heard::Answer(Ok(answer))) => whole(&request, &outcome(lease.era(), &request, answer)),
-        Ok(Heard::Aside(line)) => events(Exchange { lease, asked, told, request, deadline }, &line),
+    match Exchange::begin(client, lease, request, deadline).await {
+        Ok(exchange) => exchange.respond(bridge).await,
+        Err(response) => *response,
     }
 }
 
-enum Heard {
-    Aside(String),
-    Answer(Result<Answer, LinkEnd>),
-}
-
-/// The next thing that the client is to hear.
-async fn next(asked: &mut Asked, told: &mut mpsc::Receiver<Aside>) -> Heard {
-    loop {
-        tokio::select! {
-            // What came before the answer is told before it.
-            biased;
-            Some(aside) = told.recv() => match aside {
-                Aside::Notification { method, params } => {
-                    return Heard::Aside(notification_line(&method, params.as_deref()));
-                }
-                // It was told at its greeting that nobody can be asked.
-                Aside::Request { .. } => {}
-            },
-            answer = asked.answer() => return Heard::Answer(answer),
+/// Goes on with a call that waited for its client; `None` for a request that is a new one.
+pub(crate) async fn resume(
+    bridge: &Arc<Bridge>,
+    principal: &Principal,
+    request: &Stateless,
+    deadline: Instant,
+) -> Option<Response> {
+    match bridge.held.resume(principal, request).await {
+        Ok(None) => None,
+        Ok(Some(mut exchange)) => {
+            exchange.request = request.clone();
+            exchange.deadline = deadline;
+            Some(exchange.respond(bridge).await)
         }
+        Err(refused) => Some(whole(request, &refused)),
     }
 }
 
-/// A request whose answer comes as a stream. Dropped, it is cancelled.
-struct Exchange {
+/// A request that the server works on. Dropped, it is cancelled.
+#[derive(Debug)]
+pub(crate) struct Exchange {
     lease: Lease,
     asked: Asked,
     told: mpsc::Receiver<Aside>,
-    request: Stateless,
+    pub(crate) request: Stateless,
     deadline: Instant,
+    client: Client,
+    /// What the server asked and has no answer to, by the name that the client knows it by.
+    pub(crate) questions: BTreeMap<String, Question>,
+    /// What the client answered before it was asked.
+    given: HashMap<String, String>,
 }
 
-fn events(exchange: Exchange, first: &str) -> Response {
-    let first = event(first);
-    let rest = stream::unfold(Some(exchange), |exchange| async {
-        let mut exchange = exchange?;
-        let heard = timeout_at(exchange.deadline, next(&mut exchange.asked, &mut exchange.told)).await;
-        let request = &exchange.request;
-        let outcome = match heard {
-            Ok(Heard::Aside(line)) => return Some((Ok(event(&line)), Some(exchange))),
-            Ok(Heard::Answer(Ok(answer))) => outcome(exchange.lease.era(), request, answer),
-            Ok(Heard::Answer(Err(end))) => internal(&end),
-            Err(_) => internal(&TOO_SLOW),
+/// What a server asked: its own id of it, as it wrote it, the method, and the parameters as JSON.
+#[derive(Debug)]
+pub(crate) struct Question {
+    pub(crate) id: String,
+    pub(crate) method: String,
+    params: Option<String>,
+}
+
+/// What comes next.
+enum Step {
+    /// The client is told this.
+    Say(String),
+    /// That is the answer.
+    Done(Outcome<String>),
+    /// There is no answer to come.
+    Broken(String),
+    /// The client has to answer first.
+    Ask,
+}
+
+impl Exchange {
+    async fn begin(
+        client: Client,
+        lease: Lease,
+        request: Stateless,
+        deadline: Instant,
+    ) -> Result<Self, Box<Response>> {
+        let Some(params) = params_for(lease.era(), &request) else {
+            return Err(Box::new(not_found(&request).into_response()));
         };
-        Some((Ok(event(&response_line(&request.id, &outcome))), None))
+        if timeout_at(deadline, say_level(&lease, &request)).await.is_err() {
+            return Err(Box::new(broken(&request, &TOO_SLOW)));
+        }
+        let given = held::answers(&request).map_err(|refused| Box::new(whole(&request, &refused)))?;
+        let given = given.into_iter().collect();
+        let (asides, told) = mpsc::channel(ASIDES);
+        let asked = lease.link().ask(method_for(lease.era(), &request), Some(&params), Some(asides)).await;
+        let asked = asked.map_err(|end| Box::new(broken(&request, &end)))?;
+        Ok(Self { lease, asked, told, request, deadline, client, questions: BTreeMap::new(), given })
+    }
+
+    async fn respond(mut self, bridge: &Arc<Bridge>) -> Response {
+        match self.step(bridge).await {
+            Step::Say(line) => events(self, &line, Arc::clone(bridge)),
+            Step::Done(outcome) => whole(&self.request, &outcome),
+            Step::Broken(why) => broken(&self.request, &why),
+            Step::Ask => {
+                let (request, outcome) = self.hold(bridge);
+                whole(&request, &outcome)
+            }
+        }
+    }
+
+    /// The next thing that the client is to hear.
+    async fn step(&mut self, bridge: &Bridge) -> Step {
+        loop {
+            let breath = async {
+                if self.questions.is_empty() {
+                    std::future::pending::<()>().await;
+                }
+                sleep(BREATH).await;
+            };
+            let aside = tokio::select! {
+                // What came before the answer is told before it.
+                biased;
+                Some(aside) = self.told.recv() => aside,
+                answer = self.asked.answer() => return match answer {
+                    Ok(answer) => Step::Done(self.outcome(answer)),
+                    Err(end) => Step::Broken(end.to_string()),
+                },
+                () = breath => return Step::Ask,
+                () = bridge.stopped() => return Step::Broken(STOPPING.to_owned()),
+                () = sleep_until(self.deadline) => return Step::Broken(TOO_SLOW.to_owned()),
+            };
+            match aside {
+                Aside::Notification { method, params } => {
+                    if self.wants(&method, params.as_deref()) {
+                        return Step::Say(notification_line(&method, params.as_deref()));
+                    }
+                }
+                Aside::Request { id, method, params } => {
+                    let lacking = self.request.able.lacks(&method);
+                    if lacking.is_none() && is_question(&method) {
+                        let given =
+                            self.given.remove(&name_of(&id)).filter(|given| is_answer(&method, given));
+                        if let Some(given) = given {
+                            if self.lease.link().answer(&id, &Outcome::Result(given)).await.is_err() {
+                                return Step::Broken(LinkEnd::Ended.to_string());
+                            }
+                            continue;
+                        }
+                        self.questions.insert(name_of(&id), Question { id, method, params });
+                        continue;
+                    }
+                    let words = format!("{method} cannot be asked here");
+                    let error = json!({"code": METHOD_NOT_FOUND, "message": words}).to_string();
+                    if self.lease.link().answer(&id, &Outcome::Error(error)).await.is_err() {
+                        return Step::Broken(LinkEnd::Ended.to_string());
+                    }
+                    if let Some(capability) = lacking {
+                        return Step::Done(missing(capability));
+                    }
+                }
+            }
+        }
+    }
+
+    /// Whether a notification is for this client: what a server logs is for whoever asked for it.
+    fn wants(&self, method: &str, params: Option<&str>) -> bool {
+        if method != "notifications/message" {
+            return true;
+        }
+        let said = params.and_then(Members::read).and_then(|params| params.value::<String>("level"));
+        let said = said.and_then(|level| severity(&level));
+        self.request.level.is_some_and(|least| said.is_none_or(|said| said >= least))
+    }
+
+    fn outcome(&self, answer: Answer) -> Outcome<String> {
+        let outcome = outcome(self.lease.era(), &self.request, answer);
+        match outcome {
+            Outcome::Result(result)
+                if self.request.method == "tools/list" && self.client.principal.is_restricted() =>
+            {
+                Outcome::Result(permitted::listed_in(&self.client.principal, &result).unwrap_or(result))
+            }
+            outcome => outcome,
+        }
+    }
+
+    /// Keeps the call until the client answers what the server asked.
+    fn hold(self, bridge: &Arc<Bridge>) -> (Stateless, Outcome<String>) {
+        let asked = self.questions.iter().map(|(name, question)| {
+            let mut asked = json!({"method": question.method});
+            if let Some(params) =
+                question.params.as_deref().and_then(|params| serde_json::from_str(params).ok())
+            {
+                asked["params"] = params;
+            }
+            (name.clone(), asked)
+        });
+        let asked: Value = asked.collect::<serde_json::Map<_, _>>().into();
+        let request = self.request.clone();
+        let outcome = match Held::keep(bridge, self) {
+            Some(state) => {
+                let result =
+                    json!({"resultType": "input_required", "inputRequests": asked, "requestState": state});
+                Outcome::Result(result.to_string())
+            }
+            None => internal(&"too many requests wait for their clients"),
+        };
+        (request, outcome)
+    }
+
+    /// Tells the server what the client answered.
+    pub(crate) async fn reply(&mut self, name: &str, answer: &str) -> Result<(), LinkEnd> {
+        match self.questions.remove(name) {
+            Some(question) => {
+                self.lease.link().answer(&question.id, &Outcome::Result(answer.to_owned())).await
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Goes on under the token of the client's next request.
+    pub(crate) fn goes_on_as(&self, request: &Stateless) {
+        self.asked.rename(super::link::token_of(&request.params));
+    }
+
+    /// Who asked.
+    pub(crate) fn principal(&self) -> &Principal {
+        &self.client.principal
+    }
+}
+
+/// Tells a server with a handshake from which level on this client wants to hear what it logs.
+async fn say_level(lease: &Lease, request: &Stateless) {
+    let Some(level) = request.level.filter(|_| matches!(lease.era(), Era::Legacy { .. })) else { return };
+    if lease.link().level() == Some(level) || lease.era().capabilities().get("logging").is_none() {
+        return;
+    }
+    let params = json!({"level": crate::mcp::level_name(level)}).to_string();
+    // What it cannot do it logs as it likes; what reaches the client is decided here.
+    if let Ok(mut asked) = lease.link().ask("logging/setLevel", Some(&params), None).await
+        && asked.answer().await.is_ok()
+    {
+        lease.link().set_level(level);
+    }
+}
+
+/// What a client knows a question by: its id's characters.
+fn name_of(id: &str) -> String {
+    serde_json::from_str(id).unwrap_or_else(|_| id.to_owned())
+}
+
+fn missing(capability: &str) -> Outcome<String> {
+    let error = json!({
+        "code": MISSING_CAPABILITY,
+        "message": format!("the server needs {capability}, which the client did not say that it can"),
+        "data": {"requiredCapabilities": {capability: {}}},
     });
-    let events = stream::StreamExt::chain(stream::iter([Ok::<_, Infallible>(first)]), rest);
-    let mut response = Response::new(Body::from_stream(events));
-    let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    // Proxies that gather what they pass on would hold the events back.
-    headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
-    response
+    Outcome::Error(error.to_string())
+}
+
+fn events(exchange: Exchange, first: &str, bridge: Arc<Bridge>) -> Response {
+    let first = event(first);
+    let rest = stream::unfold(Some(exchange), move |exchange| {
+        let bridge = Arc::clone(&bridge);
+        async move {
+            let mut exchange = exchange?;
+            let still_here = sleep(bridge.settings.waits.still_here);
+            let step = tokio::select! {
+                step = exchange.step(&bridge) => step,
+                () = still_here => return Some((sse::STILL_HERE, Some(exchange))),
+            };
+            let (id, outcome) = match step {
+                Step::Say(line) => return Some((event(&line), Some(exchange))),
+                Step::Done(outcome) => (exchange.request.id, outcome),
+                Step::Broken(why) => (exchange.request.id, internal(&why)),
+                Step::Ask => {
+                    let (request, outcome) = exchange.hold(&bridge);
+                    (request.id, outcome)
+                }
+            };
+            Some((event(&response_line(&id, &outcome)), None))
+        }
+    });
+    sse::response(stream::StreamExt::chain(stream::iter([first]), rest))
 }
 
 fn event(line: &str) -> Bytes {
-    Bytes::from(format!("data: {line}\n\n"))
+    sse::event(None, line.as_bytes())
 }
 
 fn whole(request: &Stateless, outcome: &Outcome<String>) -> Response {
@@ -138,7 +350,7 @@ impl IntoResponse for Refusal {
     }
 }
 
-fn not_found(request: &Stateless) -> Refusal {
+pub(crate) fn not_found(request: &Stateless) -> Refusal {
     let message = format!("Method not found: {}", request.method);
     Refusal::new(StatusCode::NOT_FOUND, Some(&request.id), METHOD_NOT_FOUND, &message)
 }
@@ -156,158 +368,7 @@ fn code(error: &str) -> Option<i64> {
     Members::read(error)?.value("code")
 }
 
-/// The method as this server knows it: in the bare dialect a tool's name is one.
-fn method_for<'r>(era: &Era, request: &'r Stateless) -> &'r str {
-    if *era == Era::Bare { request.tool().unwrap_or(&request.method) } else { &request.method }
-}
-
-/// The parameters as this server knows them; `None` where it has no such method.
-fn params_for(era: &Era, request: &Stateless) -> Option<String> {
-    match era {
-        Era::Modern { .. } => Some(request.params.clone()),
-        Era::Legacy { .. } => Some(without_meta(&request.params)),
-        Era::Bare => {
-            request.tool()?;
-            let params = Members::read(&request.params)?;
-            Some(params.get("arguments").unwrap_or("{}").to_owned())
-        }
-    }
-}
-
-/// Without what says in each request what a handshake says once.
-fn without_meta(params: &str) -> String {
-    let changed = || {
-        let mut members = Members::read(params)?;
-        let meta = members.get("_meta")?.to_owned();
-        let mut meta = Members::read(&meta)?;
-        for key in ["protocolVersion", "clientCapabilities", "clientInfo", "logLevel"] {
-            meta.remove(&format!("io.modelcontextprotocol/{key}"));
-        }
-        if meta.is_empty() {
-            members.remove("_meta");
-        } else {
-            members.set("_meta", meta.to_string());
-        }
-        Some(members.to_string())
-    };
-    changed().unwrap_or_else(|| params.to_owned())
-}
-
-/// The answer as a client of this era reads it.
-fn outcome(era: &Era, request: &Stateless, answer: Answer) -> Outcome<String> {
-    match (era, answer) {
-        (Era::Legacy { .. }, Answer::Rpc(Outcome::Result(result))) => {
-            Outcome::Result(completed(&request.method, &result))
-        }
-        (_, Answer::Rpc(outcome)) => outcome,
-        (_, Answer::Bare(line)) => {
-            let failed = Members::read(&line).and_then(|line| Some(line.get("error")? != "null"));
-            let text = json!([{"type": "text", "text": line}]);
-            let is_error = failed.unwrap_or_default();
-            let result = json!({"content": text, "isError": is_error, "resultType": "complete"});
-            Outcome::Result(result.to_string())
-        }
-    }
-}
-
-/// A result of the older era with what every result says in this one. Nothing is known of how long it
-/// holds, so it holds for no time and for nobody else.
-fn completed(method: &str, result: &str) -> String {
-    let Some(mut members) = Members::read(result) else { return result.to_owned() };
-    let cacheable = [("ttlMs", "0"), ("cacheScope", "\"private\"")];
-    let cacheable = cacheable.into_iter().filter(|_| CACHEABLE.contains(&method));
-    for (key, text) in [("resultType", "\"complete\"")].into_iter().chain(cacheable) {
-        if members.get(key).is_none() {
-            members.set(key, text);
-        }
-    }
-    members.to_string()
-}
-
-/// What a server is and can do, in the words of this era.
-fn discovered(era: &Era) -> Outcome<String> {
-    Outcome::Result(match era {
-        Era::Modern { discovered, .. } => discovered.clone(),
-        Era::Bare => {
-            let result = json!({"supportedVersions": [MODERN], "capabilities": {"tools": {}}});
-            completed("server/discover", &result.to_string())
-        }
-        Era::Legacy { initialized, .. } => {
-            let said = Members::read(initialized).unwrap_or_default();
-            let mut result = Members::default();
-            result.set("supportedVersions", json_text(&[MODERN]));
-            result.set("capabilities", said.get("capabilities").unwrap_or("{}"));
-            if let Some(info) = said.get("serverInfo") {
-                result.set("_meta", format!(r#"{{"io.modelcontextprotocol/serverInfo":{info}}}"#));
-            }
-            if let Some(instructions) = said.get("instructions") {
-                result.set("instructions", instructions);
-            }
-            completed("server/discover", &result.to_string())
-        }
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::mcp::LEGACY;
-    use serde_json::Value;
-
-    fn request(method: &str, params: &str) -> Stateless {
-        Stateless {
-            id: "1".to_owned(),
-            method: method.to_owned(),
-            params: params.to_owned(),
-            capabilities: "{}".to_owned(),
-            name: Members::read(params).and_then(|params| params.value("name")),
-        }
-    }
-
-    fn legacy() -> Era {
-        let initialized = r#"{"protocolVersion":"2025-11-25","capabilities":{"tools":{"x":1.0}},"serverInfo":{"name":"s","version":"1"},"instructions":"Do."}"#;
-        Era::Legacy { version: LEGACY.to_owned(), initialized: initialized.to_owned() }
-    }
-
-    #[test]
-    fn what_a_handshake_said_once_is_said_to_whoever_asks() {
-        let Outcome::Result(result) = discovered(&legacy()) else { panic!("an error") };
-        insta::assert_snapshot!(result);
-    }
-
-    #[test]
-    fn what_only_this_era_says_does_not_reach_a_server_of_the_older_one() {
-        let params = r#"{"name":"x","_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","progressToken":7,"io.modelcontextprotocol/clientCapabilities":{}}}"#;
-        let sent = params_for(&legacy(), &request("tools/call", params));
-        assert_eq!(sent.as_deref(), Some(r#"{"name":"x","_meta":{"progressToken":7}}"#));
-        let sent = params_for(&Era::Bare, &request("tools/call", r#"{"name":"x","arguments":{"a": 1.0}}"#));
-        assert_eq!(sent.as_deref(), Some(r#"{"a": 1.0}"#));
-        assert_eq!(params_for(&Era::Bare, &request("tools/list", "{}")), None);
-    }
-
-    #[test]
-    fn a_result_of_the_older_era_says_what_every_result_says_now() {
-        let answer = |text: &str| Answer::Rpc(Outcome::Result(text.to_owned()));
-        let listed = outcome(&legacy(), &request("tools/list", "{}"), answer(r#"{"tools": [1e999]}"#));
-        let expected =
-            r#"{"tools":[1e999],"resultType":"complete","ttlMs":0,"cacheScope":"private"}"#.to_owned();
-        assert_eq!(listed, Outcome::Result(expected));
-        let called = outcome(&legacy(), &request("tools/call", "{}"), answer(r#"{"content":[]}"#));
-        assert_eq!(called, Outcome::Result(r#"{"content":[],"resultType":"complete"}"#.to_owned()));
-    }
-
-    #[test]
-    fn a_line_of_the_bare_dialect_is_a_tool_s_text() {
-        for (line, failed) in
-            [(r#"{"a":1}"#, false), (r#"{"error":"no"}"#, true), (r#"{"error":null}"#, false)]
-        {
-            let Outcome::Result(result) =
-                outcome(&Era::Bare, &request("tools/call", "{}"), Answer::Bare(line.to_owned()))
-            else {
-                panic!("an error")
-            };
-            let result: Value = serde_json::from_str(&result).expect("JSON");
-            assert_eq!((&result["isError"], &result["content"][0]["text"]), (&json!(failed), &json!(line)));
-        }
-    }
+/// An error of the request's parameters.
+pub(crate) fn invalid(words: &str) -> Outcome<String> {
+    Outcome::Error(json!({"code": held::INVALID_PARAMS, "message": words}).to_string())
 }

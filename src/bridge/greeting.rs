@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde_json::json;
 use tokio::time::timeout;
 
+use super::abilities::Abilities;
 use super::link::{Answer, Link, LinkEnd, Speech};
 use crate::mcp::{LEGACY, MODERN, Members, Outcome};
 
@@ -37,6 +38,14 @@ pub(crate) enum Era {
 }
 
 impl Era {
+    /// What the server said that it can do.
+    pub(crate) fn capabilities(&self) -> serde_json::Value {
+        let (Self::Modern { discovered: said, .. } | Self::Legacy { initialized: said, .. }) = self else {
+            return json!({"tools": {}});
+        };
+        Members::read(said).and_then(|said| said.value("capabilities")).unwrap_or_default()
+    }
+
     fn speech(&self) -> Speech {
         if *self == Self::Bare { Speech::Bare } else { Speech::Rpc }
     }
@@ -70,7 +79,7 @@ pub(crate) enum GreetingError {
 /// Asks a server how it speaks: by `server/discover` where `discover` is set (the specification's
 /// probe for stdio), else and after that by `initialize`. Whoever answers either with an object that
 /// is no JSON-RPC speaks the bare dialect.
-pub(crate) async fn learn(link: &Link, discover: bool) -> Result<Era, GreetingError> {
+pub(crate) async fn learn(link: &Link, able: &Abilities, discover: bool) -> Result<Era, GreetingError> {
     if discover {
         match asked(link, "server/discover", &discover_params(), DISCOVER_PATIENCE).await {
             Ok(Answer::Rpc(Outcome::Result(discovered))) => {
@@ -85,7 +94,7 @@ pub(crate) async fn learn(link: &Link, discover: bool) -> Result<Era, GreetingEr
             Err(error) => return Err(error),
         }
     }
-    match asked(link, "initialize", &initialize_params(), GREETING_PATIENCE).await {
+    match asked(link, "initialize", &initialize_params(able), GREETING_PATIENCE).await {
         Ok(Answer::Rpc(Outcome::Result(initialized))) => {
             link.set_speech(Speech::Rpc);
             link.tell("notifications/initialized", None).await?;
@@ -99,11 +108,11 @@ pub(crate) async fn learn(link: &Link, discover: bool) -> Result<Era, GreetingEr
     }
 }
 
-/// Greets another process of a server whose ways are known.
-pub(crate) async fn greet(link: &Link, era: &Era) -> Result<(), GreetingError> {
+/// Greets another process of a server whose ways are known, for clients that can be asked for so much.
+pub(crate) async fn greet(link: &Link, era: &Era, able: &Abilities) -> Result<(), GreetingError> {
     link.set_speech(era.speech());
     let Era::Legacy { .. } = era else { return Ok(()) };
-    match asked(link, "initialize", &initialize_params(), GREETING_PATIENCE).await? {
+    match asked(link, "initialize", &initialize_params(able), GREETING_PATIENCE).await? {
         Answer::Rpc(Outcome::Error(error)) => Err(GreetingError::Refused { asked: "initialize", error }),
         Answer::Rpc(Outcome::Result(_)) | Answer::Bare(_) => {
             Ok(link.tell("notifications/initialized", None).await?)
@@ -145,6 +154,7 @@ fn discover_params() -> String {
     .to_string()
 }
 
-fn initialize_params() -> String {
-    json!({"protocolVersion": LEGACY, "capabilities": {}, "clientInfo": client_info()}).to_string()
+fn initialize_params(able: &Abilities) -> String {
+    json!({"protocolVersion": LEGACY, "capabilities": able.as_json(), "clientInfo": client_info()})
+        .to_string()
 }

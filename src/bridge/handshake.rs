@@ -7,8 +7,6 @@ use axum::extract::{Extension, Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use hyper_util::rt::TokioIo;
-use tokio::sync::OwnedSemaphorePermit;
-use tokio::time::timeout;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
@@ -22,10 +20,10 @@ use super::socket::Peer;
 
 /// The subprotocol that the SDKs' WebSocket clients ask for, and insist on.
 const SUBPROTOCOL: &str = "mcp";
-/// What is read from a socket at once, in bytes. Held by every connection.
-const READ_BYTES: usize = 16 * 1024;
+/// What is read from a socket at once, in bytes. Held by every connection, twice.
+const READ_BYTES: usize = 8 * 1024;
 
-/// Starts a server for the client and connects the two.
+/// Lets a client in, whose first message will start a server for it.
 pub(crate) async fn websocket(
     State(bridge): State<Arc<Bridge>>,
     Extension(peer): Extension<Arc<Peer>>,
@@ -46,33 +44,28 @@ pub(crate) async fn websocket(
         Ok(place) => place,
         Err(problem) => return problem.into_response(),
     };
-    let Some(slot) = slot(&bridge).await else {
-        return problem::full(bridge.settings.max_connections).into_response();
+    let Ok(socket) = Arc::clone(&bridge.websockets).try_acquire_owned() else {
+        return problem::many_connections(bridge.settings.max_connections).into_response();
     };
-    // Started before the client knows, so that its start and the handshake's way back overlap.
-    let child = match bridge.children.spawn(slot) {
-        Ok(child) => child,
-        Err(error) => {
-            tracing::error!("cannot start {:?}: {error}", bridge.settings.command.program);
-            return problem::cannot_start(&bridge.settings.command.program, &error).into_response();
-        }
-    };
+    // What is known not to be had is refused here, where a client reads why.
+    if let Err(held_back) = bridge.children.crashes.look() {
+        return problem::held_back(&held_back).into_response();
+    }
+    if !bridge.pool.has_room() {
+        return problem::full(bridge.settings.max_children).into_response();
+    }
     let subprotocol = offers(request.headers(), &header::SEC_WEBSOCKET_PROTOCOL, SUBPROTOCOL);
     let upgrade = hyper::upgrade::on(&mut request);
     tokio::spawn(async move {
-        let _place = place;
-        match upgrade.await {
-            Ok(upgraded) => {
-                let max_message = bridge.settings.max_message;
-                let share = bridge.incoming.share();
-                let io = Pieces::new(TokioIo::new(upgraded), READ_BYTES, max_message, Arc::clone(&share));
-                let config = config(max_message);
-                let socket = WebSocketStream::from_raw_socket(io, Role::Server, Some(config)).await;
-                session::run(socket, &share, child, (&peer, &principal), &bridge).await;
-            }
-            Err(_) => {
-                child.end().await;
-            }
+        let _places = (place, socket);
+        // A client that left meanwhile is nobody's loss.
+        if let Ok(upgraded) = upgrade.await {
+            let max_message = bridge.settings.max_message;
+            let share = bridge.incoming.share();
+            let io = Pieces::new(TokioIo::new(upgraded), READ_BYTES, max_message, Arc::clone(&share));
+            let config = config(max_message);
+            let socket = WebSocketStream::from_raw_socket(io, Role::Server, Some(config)).await;
+            session::run(socket, &share, (&peer, &principal), &bridge).await;
         }
     });
     switching(&accept, subprotocol)
@@ -110,18 +103,6 @@ fn accept_key(headers: &HeaderMap) -> Result<String, Problem> {
     let key = key.filter(|key| key.len() == 24 && key.ends_with(b"=="));
     let key = key.ok_or_else(|| Problem::new(StatusCode::BAD_REQUEST, "Sec-WebSocket-Key is no key"))?;
     Ok(derive_accept_key(key))
-}
-
-/// A place for a server process; one of the pool's that nobody uses makes room.
-async fn slot(bridge: &Bridge) -> Option<OwnedSemaphorePermit> {
-    let slots = || Arc::clone(&bridge.slots);
-    if let Ok(slot) = slots().try_acquire_owned() {
-        return Some(slot);
-    }
-    if !bridge.pool.make_room() {
-        return None;
-    }
-    timeout(bridge.settings.stop_grace, slots().acquire_owned()).await.ok()?.ok()
 }
 
 /// Whether a header's comma-separated values include `token`, in any case.

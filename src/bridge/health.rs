@@ -6,18 +6,21 @@ use axum::extract::State;
 use axum::http::header;
 use axum::response::IntoResponse;
 use serde_json::json;
+use tokio::sync::Semaphore;
 
 use super::serve::Bridge;
 
-/// 200, with how many server processes run and may run.
+/// 200, with how many `WebSocket`s and server processes there are and may be.
 pub(crate) async fn healthz(State(bridge): State<Arc<Bridge>>) -> impl IntoResponse {
-    let max = bridge.settings.max_connections;
-    let running = max.saturating_sub(bridge.slots.available_permits());
+    let settings = &bridge.settings;
+    let taken = |max: usize, free: &Semaphore| max.saturating_sub(free.available_permits());
     let body = json!({
         "status": "ok",
         "version": env!("CARGO_PKG_VERSION"),
-        "connections": running,
-        "max_connections": max,
+        "connections": taken(settings.max_connections, &bridge.websockets),
+        "max_connections": settings.max_connections,
+        "children": taken(settings.max_children, &bridge.slots),
+        "max_children": settings.max_children,
     });
     let headers = [(header::CONTENT_TYPE, "application/json"), (header::CACHE_CONTROL, "no-store")];
     (headers, body.to_string())

@@ -13,9 +13,12 @@ use bytes::Bytes;
 use tokio::io::AsyncWriteExt;
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::child::Child;
+use super::changes::{Change, Changes, Filter, RESOURCES};
+use super::child::{Child, Ending};
+use super::greeting::Era;
 use crate::mcp::{
-    Envelope, FrameError, Kind, Members, Outcome, notification_line, request_line, response_line,
+    CAPABILITIES_KEY, Envelope, FrameError, Kind, Members, Outcome, VERSION_KEY, bare_line,
+    notification_line, request_line, response_line,
 };
 
 /// Lines that wait to be written: whoever has another waits.
@@ -101,11 +104,28 @@ struct Shared {
     /// other.
     retired: AtomicBool,
     speech: Mutex<Speech>,
+    /// Who hears of what changes in the server.
+    changes: Arc<Changes>,
+    /// What the server was asked to tell of.
+    watched: Mutex<Filter>,
+    /// Set before the link is over.
+    ending: Mutex<Ending>,
 }
 
 impl Shared {
-    fn new() -> Self {
-        Self { calls: Mutex::default(), retired: AtomicBool::new(false), speech: Mutex::new(Speech::Unknown) }
+    fn new(changes: Arc<Changes>) -> Self {
+        Self {
+            calls: Mutex::default(),
+            retired: AtomicBool::new(false),
+            speech: Mutex::new(Speech::Unknown),
+            changes,
+            watched: Mutex::default(),
+            ending: Mutex::default(),
+        }
+    }
+
+    fn ending(&self) -> MutexGuard<'_, Ending> {
+        self.ending.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn speech(&self) -> Speech {
@@ -134,12 +154,14 @@ pub(crate) struct Link {
     outbox: mpsc::Sender<Bytes>,
     given_up: mpsc::UnboundedSender<u64>,
     over: watch::Receiver<bool>,
+    /// The level that the server was told to log from; `None` where it was told nothing.
+    level: Mutex<Option<usize>>,
 }
 
 impl Link {
     /// Takes a server over, in a task of its own that ends it.
-    pub(crate) fn start(child: Child) -> Self {
-        let shared = Arc::new(Shared::new());
+    pub(crate) fn start(child: Child, changes: Arc<Changes>) -> Self {
+        let shared = Arc::new(Shared::new(changes));
         let (outbox, lines) = mpsc::channel(OUTBOX);
         let (given_up, given_up_ids) = mpsc::unbounded_channel();
         let (is_over, over) = watch::channel(false);
@@ -148,7 +170,7 @@ impl Link {
             task.run().await;
             let _ = is_over.send(true);
         });
-        Self { shared, outbox, given_up, over }
+        Self { shared, outbox, given_up, over, level: Mutex::default() }
     }
 
     /// From now on the server is spoken to in this way.
@@ -171,6 +193,20 @@ impl Link {
         let mut over = self.over.clone();
         // The other end goes only when it is over.
         let _ = over.wait_for(|over| *over).await;
+    }
+
+    /// Ends the server, unless it has ended already, and tells how it came to its end.
+    pub(crate) async fn last_words(self) -> Ending {
+        let Self { shared, outbox, mut over, .. } = self;
+        drop(outbox);
+        // The other end goes only when it is over.
+        let _ = over.wait_for(|over| *over).await;
+        std::mem::take(&mut shared.ending())
+    }
+
+    /// How the server came to its end, once it has.
+    pub(crate) fn ending(&self) -> Ending {
+        self.shared.ending().clone()
     }
 
     /// Sends a request. `params` is JSON; `asides` is told what the server says meanwhile.
@@ -208,6 +244,53 @@ impl Link {
         self.send(notification_line(method, params)).await
     }
 
+    /// Answers a request of the server's; `id` as it wrote it.
+    pub(crate) async fn answer(&self, id: &str, outcome: &Outcome<String>) -> Result<(), LinkEnd> {
+        self.send(response_line(id, outcome)).await
+    }
+
+    /// Asks the server to tell of everything that somebody listens for, where it was not asked yet.
+    pub(crate) async fn watch(&self, era: &Era) -> Result<(), LinkEnd> {
+        let wanted = self.shared.changes.wanted();
+        let new = {
+            let mut watched = self.shared.watched.lock().unwrap_or_else(PoisonError::into_inner);
+            let new = watched.lacks(&wanted);
+            watched.add(&new);
+            if watched.len() > 2 * RESOURCES {
+                // It tells of so much that nobody wants any more; a fresh one starts anew.
+                self.shared.retired.store(true, Ordering::Relaxed);
+            }
+            new
+        };
+        match era {
+            _ if new.is_empty() => {}
+            Era::Bare => {}
+            Era::Legacy { .. } => {
+                for uri in new.resources() {
+                    let params = serde_json::json!({"uri": uri}).to_string();
+                    // Whether it can is in its capabilities; its answer says no more.
+                    self.ask("resources/subscribe", Some(&params), None).await?.forget();
+                }
+            }
+            Era::Modern { version, .. } => {
+                let meta = serde_json::json!({VERSION_KEY: version, CAPABILITIES_KEY: {}});
+                let params = serde_json::json!({"notifications": new.to_json(), "_meta": meta}).to_string();
+                // It goes on for as long as the server does, and so is none of the calls.
+                self.send(request_line(WATCH, "subscriptions/listen", Some(&params))).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The level that the server was told to log from.
+    pub(crate) fn level(&self) -> Option<usize> {
+        *self.level.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn set_level(&self, level: usize) {
+        *self.level.lock().unwrap_or_else(PoisonError::into_inner) = Some(level);
+    }
+
     async fn send(&self, mut line: String) -> Result<(), LinkEnd> {
         line.push('\n');
         let sent = self.outbox.send(Bytes::from(line)).await;
@@ -235,6 +318,13 @@ impl Asked {
 }
 
 impl Asked {
+    /// From now on progress is told under this token of the client's, as JSON.
+    pub(crate) fn rename(&self, token: Option<String>) {
+        if let Some(call) = self.link.calls().open.get_mut(&self.id) {
+            call.token = token;
+        }
+    }
+
     /// Waits no longer, and holds nothing against the server: a late answer is an answer to nobody.
     pub(crate) fn forget(mut self) {
         self.link.calls().open.remove(&self.id);
@@ -267,7 +357,7 @@ impl Task {
         let end = self.talk().await;
         self.shared.end(&end);
         self.lines.close();
-        self.child.end().await;
+        *self.shared.ending() = self.child.end().await;
     }
 
     async fn talk(&mut self) -> LinkEnd {
@@ -343,7 +433,12 @@ impl Shared {
                 None
             }
             Kind::Notification(method) => {
-                self.aside(Aside::Notification { method, params: params() });
+                let params = params();
+                if let Some(change) = Change::read(&method, params.as_deref()) {
+                    self.changes.tell(&change);
+                } else {
+                    self.aside(Aside::Notification { method, params });
+                }
                 None
             }
             Kind::Request(method) => {
@@ -400,6 +495,9 @@ impl Shared {
 }
 
 const PROGRESS: &str = "notifications/progress";
+/// The id of the requests by which a server is asked to tell of changes, which are never answered while it
+/// does; as JSON.
+const WATCH: &str = "\"mcp-bridge-watch\"";
 /// Refusals that wait to be written.
 const REFUSALS: usize = 64;
 
@@ -417,9 +515,10 @@ fn cancellation(id: u64, speech: Speech) -> Bytes {
     framed(notification_line("notifications/cancelled", Some(&params)))
 }
 
-fn bare_line(method: &str, params: Option<&str>) -> String {
-    let method = serde_json::Value::from(method);
-    format!(r#"{{"method":{method},"params":{}}}"#, params.unwrap_or("{}"))
+/// The progress token that parameters carry, as JSON.
+pub(crate) fn token_of(params: &str) -> Option<String> {
+    let members = params.contains("progressToken").then(|| Members::read(params)).flatten()?;
+    Some(Members::read(members.get("_meta")?)?.get("progressToken")?.to_owned())
 }
 
 /// The parameters with the link's own progress token in the place of the client's, and the client's.
@@ -446,7 +545,7 @@ mod tests {
     use super::*;
 
     fn shared(speech: Speech) -> Shared {
-        let shared = Shared::new();
+        let shared = Shared::new(Arc::default());
         *shared.speech.lock().expect("nobody panicked") = speech;
         shared
     }

@@ -11,16 +11,45 @@ use rustix::process::{Pid, Signal, kill_process};
 /// The variable. Its value means nothing to the server.
 const VARIABLE: &str = "MCP_BRIDGE_SERVER_MARK";
 
+/// What the marks of one bridge's servers begin with, and nobody else's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Family(String);
+
+impl Family {
+    pub(crate) fn new() -> Self {
+        Self(format!("{:016x}{:016x}", random(), random()))
+    }
+
+    /// The text of one, as a bridge passes it on; `None` where it is none.
+    pub(crate) fn read(text: &str) -> Option<Self> {
+        let is_one = text.len() == 32 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+        is_one.then(|| Self(text.to_owned()))
+    }
+
+    /// Its text.
+    pub(crate) fn text(&self) -> &str {
+        &self.0
+    }
+
+    /// Kills every process of every server of the bridge's. Whether there was one.
+    pub(crate) fn kill(&self) -> bool {
+        kill(|mark| mark.starts_with(self.0.as_bytes()))
+    }
+}
+
+/// Keyed anew from the system's randomness for each process, and differently each time.
+fn random() -> u64 {
+    RandomState::new().build_hasher().finish()
+}
+
 /// The mark of one server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Mark(String);
 
 impl Mark {
     /// A mark that no other process has, not even another bridge's server.
-    pub(crate) fn new() -> Self {
-        // Keyed anew from the system's randomness for each process, and differently each time.
-        let half = || RandomState::new().build_hasher().finish();
-        Self(format!("{:016x}{:016x}", half(), half()))
+    pub(crate) fn new(family: &Family) -> Self {
+        Self(format!("{}{:016x}", family.0, random()))
     }
 
     /// The variable for the server's environment, and its value.
@@ -31,23 +60,27 @@ impl Mark {
     /// Kills every process that carries the mark. Whether there was one: it may take a moment to
     /// go, or have started another just before.
     pub(crate) fn kill(&self) -> bool {
-        let mut found = false;
-        for pid in processes().filter(|&pid| self.is_on(pid)) {
-            found = true;
-            // One that has gone meanwhile is no error.
-            let _ = kill_process(pid, Signal::KILL);
-        }
-        found
+        kill(|mark| mark == self.0.as_bytes())
     }
+}
 
-    /// A process that has ended, or is another user's, carries nothing.
-    fn is_on(&self, pid: Pid) -> bool {
-        let environment = std::fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
-        environment.split(|&byte| byte == 0).any(|variable| {
-            variable.strip_prefix(VARIABLE.as_bytes()).and_then(|rest| rest.strip_prefix(b"="))
-                == Some(self.0.as_bytes())
-        })
+fn kill(is_meant: impl Fn(&[u8]) -> bool) -> bool {
+    let mut found = false;
+    for pid in processes().filter(|&pid| carries(pid, &is_meant)) {
+        found = true;
+        // One that has gone meanwhile is no error.
+        let _ = kill_process(pid, Signal::KILL);
     }
+    found
+}
+
+/// A process that has ended, or is another user's, carries nothing.
+fn carries(pid: Pid, is_meant: impl Fn(&[u8]) -> bool) -> bool {
+    let environment = std::fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+    environment.split(|&byte| byte == 0).any(|variable| {
+        let mark = variable.strip_prefix(VARIABLE.as_bytes()).and_then(|rest| rest.strip_prefix(b"="));
+        mark.is_some_and(&is_meant)
+    })
 }
 
 /// Every process that can be seen; none where there is no `/proc`.

@@ -8,6 +8,8 @@
 //!   feed or a carriage return inside would be two lines and closes the connection with 1007
 //!   (pretty-printed JSON too: to compact it would be to change it); one line feed at its end is its
 //!   end, and a carriage return before a line feed of the server's belongs to the line's end.
+//! - `/mcp`, MCP's Streamable HTTP of every revision: `POST`, `GET` and `DELETE` with sessions up to 2025-11-25,
+//!   and stateless `POST` from 2026-07-28 on, whatever the server speaks.
 //! - `POST /mcp` with `{"method", "params"}`: calls that tool, answers with its JSON.
 //! - `GET /tools`, `POST /tools/{name}` with the arguments as its body, `GET /openapi.json`: the same tools,
 //!   as those expect them who know REST; `GET /docs` is a page to try them on.
@@ -16,32 +18,48 @@
 //! The client never names what is started. Every request's `Host` and `Origin` is checked, and, where
 //! [`Doors`] say so, who sends it; TLS is spoken on all listeners or on none.
 
+mod abilities;
 pub mod args;
 mod auth;
+mod bounds;
 mod budget;
 mod catalog;
+mod ceiling;
 mod certificate;
+mod changes;
 mod child;
 mod children;
 mod connection;
+mod crash_loop;
 mod docs;
 mod error;
 mod exchange;
 mod greeting;
 mod guard;
+pub mod guardian;
 mod handshake;
 mod health;
+mod held;
 mod link;
+mod listen;
 mod lobby;
 mod mark;
+mod mirrored;
 mod openapi;
+mod permitted;
 mod pieces;
 mod pool;
 mod problem;
 pub mod program;
+mod readiness;
+mod redaction;
 mod rest;
+mod rlimit;
+mod room;
+mod secret;
 mod serve;
 mod session;
+mod sessions;
 mod settings;
 mod socket;
 mod stateless;
@@ -49,9 +67,14 @@ mod stderr;
 mod tls;
 mod tool;
 mod tools;
+mod warm;
+mod wording;
 
 pub use auth::{Doors, TokenFile};
 pub use error::StartError;
+pub use mark::Family;
+pub use redaction::Redaction;
+pub use rlimit::ChildLimits;
 pub use serve::run;
 pub use settings::{Command, Settings, Waits};
 pub use tls::{Tls, TlsFiles};

@@ -5,6 +5,8 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value, json};
 
+use super::crash_loop::HeldBack;
+
 /// A refusal or a failure, with what the client can do about it.
 #[derive(Debug, Clone)]
 pub(crate) struct Problem {
@@ -32,6 +34,11 @@ impl Problem {
 
     pub(crate) fn header(mut self, name: header::HeaderName, value: &'static str) -> Self {
         self.headers.push((name, HeaderValue::from_static(value)));
+        self
+    }
+
+    pub(crate) fn retry_after(mut self, seconds: u64) -> Self {
+        self.headers.push((header::RETRY_AFTER, seconds.into()));
         self
     }
 
@@ -64,8 +71,29 @@ impl IntoResponse for Problem {
 /// Every server that may run runs already.
 pub(crate) fn full(max: usize) -> Problem {
     Problem::new(StatusCode::SERVICE_UNAVAILABLE, format!("all {max} server processes are in use"))
+        .hint("try again, or start the bridge with a higher --max-children")
+        .header(header::RETRY_AFTER, "1")
+}
+
+/// Every WebSocket that may be open is.
+pub(crate) fn many_connections(max: usize) -> Problem {
+    Problem::new(StatusCode::SERVICE_UNAVAILABLE, format!("all {max} connections are in use"))
         .hint("try again, or start the bridge with a higher --max-connections")
         .header(header::RETRY_AFTER, "1")
+}
+
+/// So many calls wait that another would wait in vain.
+pub(crate) fn crowded(waiting: usize) -> Problem {
+    Problem::new(StatusCode::SERVICE_UNAVAILABLE, format!("{waiting} calls wait for a server already"))
+        .hint("try again, or start the bridge with a higher --max-children or --max-waiting")
+        .header(header::RETRY_AFTER, "1")
+}
+
+/// The server is known not to work.
+pub(crate) fn held_back(held_back: &HeldBack) -> Problem {
+    Problem::new(StatusCode::SERVICE_UNAVAILABLE, held_back.to_string())
+        .hint("the server's last words are at /readyz and in the bridge's log")
+        .retry_after(held_back.seconds())
 }
 
 /// Large messages take all the memory that they may.

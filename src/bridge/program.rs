@@ -10,17 +10,26 @@ use tracing_subscriber::filter::LevelFilter;
 
 use super::args::{Level, Serve};
 use super::error::StartError;
+use super::guardian;
+use super::redaction::Redaction;
+use super::room;
 use super::serve::run;
 use super::settings::{Command, Settings};
 use crate::diagnostic::Diagnostic;
 
-/// Serves until SIGTERM or SIGINT. `path` is the value of `PATH`.
-pub fn serve(arguments: &Serve, path: Option<&str>) -> Result<(), StartError> {
-    let mut settings = arguments.settings()?;
+/// Serves until SIGTERM or SIGINT. `path` is the value of `PATH`; `values` are those of all variables,
+/// which the server inherits: what it says of them is not shown.
+pub fn serve<'a>(
+    arguments: &Serve,
+    path: Option<&str>,
+    values: impl Iterator<Item = &'a str>,
+) -> Result<(), StartError> {
+    let mut settings = arguments.settings(&room::here())?;
     if !is_program(&settings.command.program, path) {
         return Err(StartError::NoProgram(settings.command.program));
     }
     settings.reaps_orphans = takes_orphans();
+    settings.secrets = Redaction::of(values);
     log_to_stderr(arguments.log);
     settings.doors = arguments.entry.doors()?;
     if arguments.shows_tokens() {
@@ -54,6 +63,11 @@ async fn start(addresses: &[SocketAddr], settings: Settings) -> Result<(), Start
     // The arguments themselves may hold what nobody else is to see.
     let Command { program, args } = &settings.command;
     tracing::info!("each connection runs {program:?} with {} arguments", args.len());
+    tracing::info!(
+        "at most {} WebSockets (--max-connections) and {} server processes (--max-children)",
+        settings.max_connections,
+        settings.max_children
+    );
     let shutdown = async {
         tokio::select! {
             _ = terminated.recv() => {}
@@ -61,8 +75,11 @@ async fn start(addresses: &[SocketAddr], settings: Settings) -> Result<(), Start
         }
         tracing::info!("stopping");
     };
-    run(listeners, settings, shutdown).await;
-    Ok(())
+    let family = settings.family.clone();
+    tokio::select! {
+        () = run(listeners, settings, shutdown) => Ok(()),
+        never = guardian::keep(&family) => match never {},
+    }
 }
 
 /// Says on stderr what went wrong, why, and what to do. That stderr is gone is nobody's loss.

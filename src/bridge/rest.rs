@@ -14,14 +14,19 @@ use serde_json::{Value, json};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, timeout};
 
+use super::abilities::Abilities;
 use super::auth::{Principal, gate};
 use super::budget::SMALL_BYTES;
 use super::catalog;
-use super::exchange;
+use super::exchange::{self, Client};
 use super::greeting::Era;
+use super::listen;
+use super::permitted;
 use super::pool::{Lease, PoolError};
 use super::problem::{self, Problem};
+use super::readiness;
 use super::serve::Bridge;
+use super::sessions;
 use super::stateless::{self, Refusal, Stateless};
 use super::tool::{self, ToolError};
 use crate::mcp::{BareRequest, ToolAnswer};
@@ -50,8 +55,11 @@ async fn answer(bridge: &Arc<Bridge>, principal: &Principal, request: Request) -
     let headers = request.headers().clone();
     let body = read(bridge, request).await?;
     let text = std::str::from_utf8(&body).unwrap_or_default();
-    if text.contains("\"jsonrpc\"") && stateless::is_stateless(&headers, text) {
-        return mcp(bridge, principal, stateless::read(&headers, text)).await;
+    if text.contains("\"jsonrpc\"") {
+        if stateless::is_stateless(&headers, text) {
+            return mcp(bridge, principal, &headers, stateless::read(&headers, text)).await;
+        }
+        return sessions::post(bridge, principal, &headers, text).await;
     }
     let value = bare(bridge, principal, understand(&body)?).await?;
     Ok(([(header::CONTENT_TYPE, "application/json")], value.to_string()).into_response())
@@ -61,6 +69,7 @@ async fn answer(bridge: &Arc<Bridge>, principal: &Principal, request: Request) -
 async fn mcp(
     bridge: &Arc<Bridge>,
     principal: &Principal,
+    headers: &HeaderMap,
     request: Result<Option<Stateless>, Refusal>,
 ) -> Result<Response, Problem> {
     let request = match request {
@@ -68,19 +77,37 @@ async fn mcp(
         Ok(None) => return Ok(StatusCode::ACCEPTED.into_response()),
         Err(refusal) => return Ok(refusal.into_response()),
     };
-    if let Some(tool) = request.tool().filter(|tool| !principal.may_call(tool)) {
-        return Err(gate::denied(principal, tool));
+    if let Some(denied) = request.tool().and_then(|tool| permitted::denied(principal, tool)) {
+        let id = Some(request.id.as_str());
+        return Ok(Refusal::new(StatusCode::OK, id, stateless::INVALID_PARAMS, &denied).into_response());
     }
     if bridge.is_stopping() {
         return Err(problem::stopping());
     }
-    let _place = bridge.gate.enter(principal)?;
+    let client = Client { principal: principal.clone(), _place: bridge.gate.enter(principal)? };
     let deadline = Instant::now() + bridge.settings.call_timeout;
-    let lease = bridge.pool.lease(QUEUE).await.map_err(|error| no_server(bridge, error))?;
-    tokio::select! {
-        response = exchange::answer(lease, request, deadline) => Ok(response),
-        () = bridge.stopped() => Err(problem::stopping()),
+    // It has a server already.
+    if request.params.contains("requestState")
+        && matches!(
+            *bridge.pool.era(QUEUE).await.map_err(|error| no_server(bridge, error))?,
+            Era::Legacy { .. }
+        )
+        && let Some(response) = exchange::resume(bridge, principal, &request, deadline).await
+    {
+        return Ok(response);
     }
+    // Where the tools cannot be listed, what is repeated cannot be known.
+    if let Some(tool) = request.tool()
+        && let Ok(catalog) = bridge.catalogs.get().await
+        && let Err(differs) = catalog.mirrored.check(tool, &request.params, headers)
+    {
+        return Ok(stateless::mismatch(&request.id, &differs).into_response());
+    }
+    let lease = bridge.pool.lease(&request.able, QUEUE).await.map_err(|error| no_server(bridge, error))?;
+    if request.method == "subscriptions/listen" {
+        return Ok(listen::listen(bridge, client, lease, request).await);
+    }
+    Ok(exchange::answer(bridge, client, lease, request, deadline).await)
 }
 
 /// Calls a tool for a principal: the one way for all of REST, with the one meaning of each failure.
@@ -104,8 +131,9 @@ pub(crate) async fn bare(
     }
 }
 
-async fn converse(bridge: &Bridge, wanted: BareRequest) -> Result<Value, Problem> {
-    let lease = bridge.pool.lease(QUEUE).await.map_err(|error| no_server(bridge, error))?;
+async fn converse(bridge: &Arc<Bridge>, wanted: BareRequest) -> Result<Value, Problem> {
+    let lease =
+        bridge.pool.lease(&Abilities::default(), QUEUE).await.map_err(|error| no_server(bridge, error))?;
     match tool::call(&lease, &wanted.method, wanted.params).await {
         Ok(ToolAnswer { value, is_error: false }) => Ok(value),
         Ok(ToolAnswer { value, .. }) => {
@@ -127,14 +155,19 @@ async fn converse(bridge: &Bridge, wanted: BareRequest) -> Result<Value, Problem
             let detail = format!("the server refused the call with error {code}: {message}");
             Err(Problem::new(status, detail).with("code", json!(code)))
         }
-        Err(ToolError::Link(end)) => Err(bad_gateway(&end)),
+        Err(ToolError::Link(end)) => {
+            readiness::suspect(bridge);
+            Err(bad_gateway(&end))
+        }
     }
 }
 
 /// There is no server for a call.
 pub(crate) fn no_server(bridge: &Bridge, error: PoolError) -> Problem {
     match error {
-        PoolError::Full(_) => problem::full(bridge.settings.max_connections),
+        PoolError::Full(_) => problem::full(bridge.settings.max_children),
+        PoolError::Crowded(waiting) => problem::crowded(waiting),
+        PoolError::HeldBack(held_back) => problem::held_back(&held_back),
         PoolError::Spawn { program, reason } => problem::cannot_start(&program, &reason),
         PoolError::Greeting(error) => bad_gateway(&error),
     }
@@ -217,10 +250,6 @@ fn understand(body: &[u8]) -> Result<BareRequest, Problem> {
     let wrong = |detail: &str| Problem::new(StatusCode::BAD_REQUEST, detail).hint(SHAPE);
     let body: Value =
         serde_json::from_slice(body).map_err(|error| wrong(&format!("the body is not JSON: {error}")))?;
-    if body.get("jsonrpc").is_some() {
-        return Err(Problem::new(StatusCode::NOT_IMPLEMENTED, "this path does not speak JSON-RPC over HTTP")
-            .hint(format!("speak JSON-RPC over the WebSocket at /ws, or {SHAPE}")));
-    }
     if !body.is_object() {
         return Err(wrong("the body is not a JSON object"));
     }
@@ -259,7 +288,6 @@ mod tests {
             (r#"{"method":1}"#, 400),
             (r#"{"method":""}"#, 400),
             (r#"{"method":"a","params":[]}"#, 400),
-            (r#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#, 501),
         ] {
             assert_eq!(understand(body.as_bytes()).expect_err(body).status(), status, "{body}");
         }

@@ -19,26 +19,28 @@ use super::auth::cors;
 use super::auth::gate::{self, Gate};
 use super::budget::Budget;
 use super::catalog::Catalogs;
+use super::ceiling::SPARE_SOCKETS;
 use super::children::Children;
 use super::connection;
 use super::guard::{self, Guests};
+use super::held::Held;
 use super::lobby::{Guest, Lobby};
 use super::pool::Pool;
 use super::problem::Problem;
+use super::readiness::{self, Readiness};
+use super::sessions::{self, Sessions};
 use super::settings::Settings;
 use super::socket::Peer;
+use super::warm::Warm;
 use super::{docs, handshake, health, rest, tools};
 
-/// Sockets besides one for each server process: health checks, refusals, idle HTTP connections. With
-/// all in use, the longest idle one goes; with none of them idle, more wait in the kernel's queue.
-const SPARE_SOCKETS: usize = 64;
 /// How long to wait after an accept that failed, as it does when file descriptors run out.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// What ending may take besides the grace: goodbyes, and processes that are slow to be killed.
 const LAST_SECONDS: Duration = Duration::from_secs(3);
 /// What there is, for those who miss it.
-const PATHS: &str = "WebSocket: / and /ws; REST: POST /mcp, GET /tools, POST /tools/{name}; its \
-                     description: /openapi.json and /docs; health: /healthz";
+const PATHS: &str = "WebSocket: / and /ws; MCP: /mcp; REST: POST /mcp, GET /tools, POST /tools/{name}; its \
+                     description: /openapi.json and /docs; health: /healthz and /readyz";
 
 /// What every connection shares.
 #[derive(Debug)]
@@ -47,10 +49,17 @@ pub(crate) struct Bridge {
     pub(crate) guests: Guests,
     pub(crate) gate: Gate,
     pub(crate) children: Arc<Children>,
+    /// One permit for each WebSocket that may be open.
+    pub(crate) websockets: Arc<Semaphore>,
     /// One permit for each server process that may run.
     pub(crate) slots: Arc<Semaphore>,
+    pub(crate) readiness: Readiness,
     /// The servers that calls take turns on.
     pub(crate) pool: Arc<Pool>,
+    /// Calls whose server waits for its client.
+    pub(crate) held: Held,
+    /// MCP's sessions over HTTP.
+    pub(crate) sessions: Sessions,
     /// The tools of theirs.
     pub(crate) catalogs: Catalogs,
     /// For what clients send.
@@ -80,8 +89,9 @@ pub async fn run(listeners: Vec<TcpListener>, settings: Settings, shutdown: impl
     let lobby = Arc::new(Lobby::new(settings.max_connections.saturating_add(SPARE_SOCKETS)));
     let grace = settings.stop_grace;
     let children = Arc::new(Children::new(&settings, alive));
-    let slots = Arc::new(Semaphore::new(settings.max_connections));
-    let pool = Pool::new(Arc::clone(&children), Arc::clone(&slots), settings.idle);
+    let slots = Arc::new(Semaphore::new(settings.max_children));
+    let warm = Warm::new(Arc::clone(&children), Arc::clone(&slots), settings.warm);
+    let pool = Pool::new(Arc::clone(&children), Arc::clone(&slots), warm, &settings);
     let is_tls = settings.doors.tls.is_some();
     let bridge = Arc::new(Bridge {
         guests: Guests::new(&settings.allowed_hosts, &settings.allowed_origins, is_tls),
@@ -89,7 +99,11 @@ pub async fn run(listeners: Vec<TcpListener>, settings: Settings, shutdown: impl
         catalogs: Catalogs::new(Arc::clone(&pool), settings.call_timeout, stopping.clone()),
         pool,
         children,
+        websockets: Arc::new(Semaphore::new(settings.max_connections)),
         slots,
+        held: Held::default(),
+        sessions: Sessions::default(),
+        readiness: Readiness::default(),
         incoming: Budget::new(settings.max_buffered / 2, settings.max_message),
         settings,
         stopping,
@@ -104,6 +118,7 @@ pub async fn run(listeners: Vec<TcpListener>, settings: Settings, shutdown: impl
         never = reap(&bridge) => match never {},
     }
     let _ = stop.send(true);
+    bridge.held.clear();
     // Every connection and every process holds the bridge's children, and they hold the channel.
     let children = Arc::downgrade(&bridge.children);
     drop((bridge, router));
@@ -119,12 +134,13 @@ fn router(bridge: &Arc<Bridge>) -> Router {
     Router::new()
         .route("/", get(handshake::websocket))
         .route("/ws", get(handshake::websocket))
-        .route("/mcp", post(rest::call))
+        .route("/mcp", get(sessions::get).post(rest::call).delete(sessions::delete))
         .route("/tools", get(tools::list))
         .route("/tools/{name}", post(tools::call))
         .route("/openapi.json", get(tools::describe))
         .route("/docs", get(docs::page))
         .route("/healthz", get(health::healthz))
+        .route("/readyz", get(readiness::readyz))
         .fallback(async || {
             Problem::new(StatusCode::NOT_FOUND, "there is nothing at this path").hint(PATHS).into_response()
         })

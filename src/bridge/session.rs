@@ -1,4 +1,5 @@
-//! One WebSocket and its server process: lines both ways until one of them ends.
+//! One WebSocket and its server process: lines both ways until one of them ends. The client's first
+//! message starts the server: until then a connection takes little.
 
 use std::io;
 use std::sync::Arc;
@@ -11,7 +12,7 @@ use hyper::upgrade::Upgraded;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::process::{ChildStdin, ChildStdout};
-use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep, timeout};
+use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at, sleep, timeout};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::error::CapacityError;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
@@ -23,6 +24,8 @@ use super::auth::Principal;
 use super::budget::{Metered, Share};
 use super::child::Child;
 use super::pieces::{PIECE_BYTES, Pieces};
+use super::pool::PoolError;
+use super::readiness;
 use super::serve::Bridge;
 use super::socket::Peer;
 use crate::mcp::{FrameError, LineReader};
@@ -59,6 +62,8 @@ enum End {
     NotUtf8,
     /// The client broke the protocol.
     Protocol(String),
+    /// There is no server for the client.
+    NoServer(PoolError),
     /// The server's output ended.
     Ended,
     /// The server does not read its input any more.
@@ -67,37 +72,89 @@ enum End {
     Unreadable(FrameError),
 }
 
-/// Connects the two until one of them ends, then ends both.
-/// `share` is what the client's messages hold.
+/// Waits for the client's first message, starts a server for it, connects the two until one of them
+/// ends, then ends both. `share` is what the client's messages hold.
 pub(crate) async fn run(
     mut socket: Socket,
     share: &Share,
-    mut child: Child,
     client: (&Peer, &Principal),
     bridge: &Arc<Bridge>,
 ) {
-    let end = talk(&mut socket, share, &mut child, client, bridge).await;
+    let first = match first(&mut socket, share, client, bridge).await {
+        Ok(first) => first,
+        Err(end) => return close(socket, &end, bridge).await,
+    };
+    // On the heap: a connection that has not said anything is to take no room for this.
+    Box::pin(serve(socket, first, share, client, bridge)).await;
+}
+
+/// The client's first message.
+async fn first(
+    socket: &mut Socket,
+    share: &Share,
+    (peer, principal): (&Peer, &Principal),
+    bridge: &Arc<Bridge>,
+) -> Result<Bytes, End> {
+    let (sink, mut stream) = socket.split();
+    let ear = Ear::new(peer, share);
+    let grace = bridge.settings.stop_grace;
+    tokio::select! {
+        line = next_line(&mut stream, &ear) => line,
+        end = only_ping(sink, &ear, bridge.settings.waits.ping) => Err(end),
+        () = async { peer.has_left().await; sleep(grace).await } => Err(End::Left),
+        () = bridge.gate.shut_to(principal) => Err(End::Unwelcome),
+        () = bridge.stopped() => Err(End::Stopping),
+    }
+}
+
+async fn serve(
+    mut socket: Socket,
+    first: Bytes,
+    share: &Share,
+    client: (&Peer, &Principal),
+    bridge: &Arc<Bridge>,
+) {
+    let fresh = tokio::select! {
+        biased;
+        fresh = bridge.pool.fresh(bridge.settings.stop_grace) => fresh.map_err(End::NoServer),
+        () = bridge.stopped() => Err(End::Stopping),
+    };
+    let mut child = match fresh {
+        Ok(child) => child,
+        Err(end) => return close(socket, &end, bridge).await,
+    };
+    let mut spoke = false;
+    let end = talk(&mut socket, first, share, (&mut child, &mut spoke), client, bridge).await;
     share.release();
     let exited = matches!(end, End::Ended) && child.ends_within(LAST_WORDS).await;
-    if exited {
-        let status = child.end().await;
-        let reason = match status {
-            Some(status) => format!("the server ended with {status}"),
-            None => "the server ended".to_owned(),
-        };
-        tracing::info!("closing a WebSocket: {reason}");
-        say_goodbye(socket, CloseCode::Error, &reason).await;
+    if !exited {
+        let (code, reason) = close_of(&end, bridge.settings.max_message);
+        tracing::debug!("closing a WebSocket: {reason}");
+        tokio::join!(say_goodbye(socket, code, &reason), child.end());
         return;
     }
-    let (code, reason) = close_of(&end, bridge.settings.max_message);
+    if !spoke {
+        readiness::suspect(bridge);
+    }
+    let reason = match child.end().await.status {
+        Some(status) => format!("the server ended with {status}"),
+        None => "the server ended".to_owned(),
+    };
+    tracing::info!("closing a WebSocket: {reason}");
+    say_goodbye(socket, CloseCode::Error, &reason).await;
+}
+
+async fn close(socket: Socket, end: &End, bridge: &Bridge) {
+    let (code, reason) = close_of(end, bridge.settings.max_message);
     tracing::debug!("closing a WebSocket: {reason}");
-    tokio::join!(say_goodbye(socket, code, &reason), child.end());
+    say_goodbye(socket, code, &reason).await;
 }
 
 async fn talk(
     socket: &mut Socket,
+    first: Bytes,
     share: &Share,
-    child: &mut Child,
+    (child, spoke): (&mut Child, &mut bool),
     (peer, principal): (&Peer, &Principal),
     bridge: &Arc<Bridge>,
 ) -> End {
@@ -105,9 +162,10 @@ async fn talk(
     let (sink, stream) = socket.split();
     let ear = Ear::new(peer, share);
     let grace = bridge.settings.stop_grace;
+    let heard = Heard { spoke, bridge };
     tokio::select! {
-        end = from_client(stream, streams.stdin, &ear) => end,
-        end = from_server(streams.stdout, streams.share, sink, &ear, bridge.settings.waits.ping) => end,
+        end = from_client(stream, first, streams.stdin, &ear) => end,
+        end = from_server(streams.stdout, streams.share, sink, &ear, heard) => end,
         never = streams.stderr.drain() => match never {},
         // What it sent before it left is still passed on, for as long as a server may take to end.
         () = async { peer.has_left().await; sleep(grace).await } => End::Left,
@@ -116,34 +174,50 @@ async fn talk(
     }
 }
 
-async fn from_client(
-    mut stream: impl Stream<Item = Result<Message, Error>> + Unpin,
-    stdin: &mut ChildStdin,
+/// The client's next message as a line, without its end.
+async fn next_line(
+    stream: &mut (impl Stream<Item = Result<Message, Error>> + Unpin),
     ear: &Ear<'_>,
-) -> End {
+) -> Result<Bytes, End> {
     loop {
         ear.listen();
         let message = stream.next().await;
         ear.turn_away();
         let mut line = match message {
             Some(Ok(Message::Text(text))) => Bytes::from(text),
-            Some(Ok(Message::Binary(_))) => return End::Binary,
+            Some(Ok(Message::Binary(_))) => return Err(End::Binary),
             Some(Ok(_)) => continue,
-            None => return End::Left,
-            Some(Err(error)) => return end_of(error),
+            None => return Err(End::Left),
+            Some(Err(error)) => return Err(end_of(error)),
         };
         if line.ends_with(b"\n") {
             line.truncate(line.len() - 1);
         }
         if line.iter().any(|b| matches!(b, b'\n' | b'\r')) {
-            return End::SeveralLines;
+            return Err(End::SeveralLines);
         }
+        return Ok(line);
+    }
+}
+
+async fn from_client(
+    mut stream: impl Stream<Item = Result<Message, Error>> + Unpin,
+    first: Bytes,
+    stdin: &mut ChildStdin,
+    ear: &Ear<'_>,
+) -> End {
+    let mut line = first;
+    loop {
         if write_line(stdin, line).await.is_err() {
             // Its last words are still on their way, and the end of its output says more.
             sleep(LAST_WORDS).await;
             return End::Deaf;
         }
         ear.share.release();
+        line = match next_line(&mut stream, ear).await {
+            Ok(line) => line,
+            Err(end) => return end,
+        };
     }
 }
 
@@ -156,14 +230,15 @@ async fn from_server(
     share: &Share,
     mut sink: impl Sink<Message, Error = Error> + Unpin,
     ear: &Ear<'_>,
-    every: Duration,
+    mut heard: Heard<'_>,
 ) -> End {
-    let mut ping = interval_at(Instant::now() + every, every);
-    ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let every = heard.bridge.settings.waits.ping;
+    let mut ping = pings(every);
     loop {
         let sent = tokio::select! {
             line = stdout.next() => match line {
                 Ok(Some(line)) => {
+                    heard.note(&line);
                     let sent = send_line(&mut sink, line).await;
                     share.release();
                     sent
@@ -180,6 +255,45 @@ async fn from_server(
         };
         if sent.is_err() {
             return End::Left;
+        }
+    }
+}
+
+/// Pings a client that nobody has anything to say to.
+async fn only_ping(
+    mut sink: impl Sink<Message, Error = Error> + Unpin,
+    ear: &Ear<'_>,
+    every: Duration,
+) -> End {
+    let mut ping = pings(every);
+    loop {
+        ping.tick().await;
+        if ear.silence() > 2 * every {
+            return End::Silent(2 * every);
+        }
+        if sink.send(Message::Ping(Bytes::new())).await.is_err() {
+            return End::Left;
+        }
+    }
+}
+
+fn pings(every: Duration) -> Interval {
+    let mut ping = interval_at(Instant::now() + every, every);
+    ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    ping
+}
+
+/// Whether the server has said anything that a client can use.
+struct Heard<'a> {
+    spoke: &'a mut bool,
+    bridge: &'a Bridge,
+}
+
+impl Heard<'_> {
+    fn note(&mut self, line: &str) {
+        if !*self.spoke && line.trim_start().starts_with(['{', '[']) {
+            *self.spoke = true;
+            self.bridge.children.crashes.worked();
         }
     }
 }
@@ -232,6 +346,11 @@ fn close_of(end: &End, max: usize) -> (CloseCode, String) {
         }
         End::NotUtf8 => (CloseCode::Invalid, "a text frame is not UTF-8".to_owned()),
         End::Protocol(words) => (CloseCode::Protocol, words.clone()),
+        End::NoServer(error @ PoolError::Spawn { .. }) => (CloseCode::Error, error.to_string()),
+        End::NoServer(PoolError::Full(_)) => {
+            (CloseCode::Again, "all server processes are in use; try again (--max-children)".to_owned())
+        }
+        End::NoServer(error) => (CloseCode::Again, error.to_string()),
         End::Ended => (CloseCode::Error, "the server closed its output".to_owned()),
         End::Deaf => (CloseCode::Error, "the server closed its input".to_owned()),
         End::Unreadable(FrameError::TooLong { max }) => {

@@ -3,6 +3,9 @@
 use std::time::Duration;
 
 use super::auth::Doors;
+use super::mark::Family;
+use super::redaction::Redaction;
+use super::rlimit::ChildLimits;
 
 /// What large messages may take of memory where nothing is said, in bytes.
 pub(crate) const MAX_BUFFERED: usize = 256 * 1024 * 1024;
@@ -21,8 +24,18 @@ pub struct Command {
 pub struct Settings {
     /// The server that is started for a client.
     pub command: Command,
-    /// The most server processes at a time, and so the most connections and calls.
+    /// The most `WebSocket`s at a time.
     pub max_connections: usize,
+    /// The most server processes at a time.
+    pub max_children: usize,
+    /// The most calls that wait for a server while all are busy.
+    pub max_waiting: usize,
+    /// How many servers are kept started ahead of need.
+    pub warm: usize,
+    /// The tool that shows whether the server works, called without arguments.
+    pub status_tool: Option<String>,
+    /// What is shown of a server's words without: values of its environment.
+    pub secrets: Redaction,
     /// The longest message, in bytes, in either direction; also the longest body.
     pub max_message: usize,
     /// The most bytes of large messages (over 64 KiB) that are held at once, half of them in each
@@ -42,8 +55,14 @@ pub struct Settings {
     pub doors: Doors,
     /// How long a server that calls take turns on is kept without one.
     pub idle: Duration,
+    /// How long a session of MCP's over HTTP is kept while its client neither asks nor listens.
+    pub session_idle: Duration,
     /// The waits that have no flag.
     pub waits: Waits,
+    /// What each server process may take of the system.
+    pub limits: ChildLimits,
+    /// What tells this bridge's servers from all other processes.
+    pub family: Family,
     /// Whether this process is the one that orphans fall to (the first of a container, or a
     /// subreaper), and so has to reap processes that it never started.
     pub reaps_orphans: bool,
@@ -60,6 +79,10 @@ pub struct Waits {
     pub write: Duration,
     /// Between pings on a WebSocket; a client that is silent for two of them has gone.
     pub ping: Duration,
+    /// For an answer that is one object; past that, it is a stream that lives and can be resumed.
+    pub stream_after: Duration,
+    /// Between signs of life on a stream of events that carries nothing else.
+    pub still_here: Duration,
 }
 
 impl Default for Waits {
@@ -69,6 +92,8 @@ impl Default for Waits {
             body: Duration::from_secs(30),
             write: Duration::from_mins(1),
             ping: Duration::from_secs(20),
+            stream_after: Duration::from_secs(1),
+            still_here: Duration::from_secs(15),
         }
     }
 }
@@ -79,7 +104,12 @@ impl Settings {
     pub fn new(command: Command) -> Self {
         Self {
             command,
-            max_connections: 64,
+            max_connections: 10_000,
+            max_children: 64,
+            max_waiting: 1024,
+            warm: 0,
+            status_tool: None,
+            secrets: Redaction::default(),
             max_message: 16 * 1024 * 1024,
             max_buffered: MAX_BUFFERED,
             call_timeout: Duration::from_mins(2),
@@ -88,7 +118,10 @@ impl Settings {
             allowed_hosts: Vec::new(),
             doors: Doors::default(),
             idle: Duration::from_mins(1),
+            session_idle: Duration::from_mins(15),
             waits: Waits::default(),
+            limits: ChildLimits::default(),
+            family: Family::new(),
             reaps_orphans: false,
         }
     }

@@ -6,18 +6,19 @@ use data_encoding::BASE64;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
-use crate::mcp::{Envelope, Kind, MODERN, Members, Outcome, response_line};
+use super::abilities::Abilities;
+use crate::mcp::{
+    CAPABILITIES_KEY, Envelope, Kind, LOG_LEVEL_KEY, MODERN, MalformedMessage, Members, Outcome, VERSION_KEY,
+    response_line, severity,
+};
 
 /// A header does not say what the body says.
 const HEADER_MISMATCH: i64 = -32020;
 /// The request names a revision that nobody here speaks.
 const UNSUPPORTED_VERSION: i64 = -32022;
 const PARSE_ERROR: i64 = -32700;
-const INVALID_REQUEST: i64 = -32600;
-const INVALID_PARAMS: i64 = -32602;
-
-const VERSION_KEY: &str = "io.modelcontextprotocol/protocolVersion";
-const CAPABILITIES_KEY: &str = "io.modelcontextprotocol/clientCapabilities";
+pub(crate) const INVALID_REQUEST: i64 = -32600;
+pub(crate) const INVALID_PARAMS: i64 = -32602;
 
 /// A request whose headers and body agree.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,8 +29,10 @@ pub(crate) struct Stateless {
     pub(crate) method: String,
     /// Its parameters, as JSON.
     pub(crate) params: String,
-    /// What the client can be asked for, as JSON.
-    pub(crate) capabilities: String,
+    /// What the client can be asked for.
+    pub(crate) able: Abilities,
+    /// The severity from which on the client wants to hear what the server logs.
+    pub(crate) level: Option<usize>,
     /// What `tools/call`, `prompts/get` or `resources/read` is about.
     pub(crate) name: Option<String>,
 }
@@ -67,13 +70,21 @@ pub(crate) fn is_stateless(headers: &HeaderMap, body: &str) -> bool {
     of_header.is_some_and(|version| version >= MODERN) || body.contains(VERSION_KEY)
 }
 
+/// What is said to a request whose headers do not say what its body says.
+pub(crate) fn mismatch(id: &str, message: &str) -> Refusal {
+    Refusal::new(StatusCode::BAD_REQUEST, Some(id), HEADER_MISMATCH, &format!("Header mismatch: {message}"))
+}
+
+/// What is said to a body that is no message.
+pub(crate) fn malformed(body: &str, error: &MalformedMessage) -> Refusal {
+    let is_json = serde_json::from_str::<serde::de::IgnoredAny>(body).is_ok();
+    let code = if is_json { INVALID_REQUEST } else { PARSE_ERROR };
+    Refusal::new(StatusCode::BAD_REQUEST, None, code, &error.to_string())
+}
+
 /// Reads a request. `Ok(None)` is a notification, which is accepted and means nothing here.
 pub(crate) fn read(headers: &HeaderMap, body: &str) -> Result<Option<Stateless>, Refusal> {
-    let (envelope, kind) = Envelope::read(body).map_err(|error| {
-        let is_json = serde_json::from_str::<serde::de::IgnoredAny>(body).is_ok();
-        let code = if is_json { INVALID_REQUEST } else { PARSE_ERROR };
-        Refusal::new(StatusCode::BAD_REQUEST, None, code, &error.to_string())
-    })?;
+    let (envelope, kind) = Envelope::read(body).map_err(|error| malformed(body, &error))?;
     let id = envelope.id.map(RawValue::get);
     let method = match kind {
         Kind::Request(method) => method,
@@ -117,6 +128,11 @@ pub(crate) fn read(headers: &HeaderMap, body: &str) -> Result<Option<Stateless>,
         .filter(|capabilities| Members::read(capabilities).is_some())
         .ok_or_else(|| refuse(INVALID_PARAMS, &format!("the _meta does not say {CAPABILITIES_KEY}")))?;
 
+    let level = meta.value::<String>(LOG_LEVEL_KEY).and_then(|level| severity(&level));
+    if level.is_none() && meta.get(LOG_LEVEL_KEY).is_some() {
+        return Err(refuse(INVALID_PARAMS, &format!("{LOG_LEVEL_KEY} is no level")));
+    }
+
     let named = header("mcp-method")?.ok_or_else(|| mismatch("Mcp-Method is missing"))?;
     if named != method {
         return Err(mismatch(&format!("Mcp-Method is {named:?}, and the body's method {method:?}")));
@@ -137,7 +153,8 @@ pub(crate) fn read(headers: &HeaderMap, body: &str) -> Result<Option<Stateless>,
         id: id.unwrap_or("null").to_owned(),
         method,
         params: text.to_owned(),
-        capabilities: capabilities.to_owned(),
+        able: Abilities::of(capabilities),
+        level,
         name,
     }))
 }
@@ -152,7 +169,7 @@ fn name_key(method: &str) -> Option<&'static str> {
 }
 
 /// A header's one value; an error where there are several, or it is no visible text.
-fn only<'h>(headers: &'h HeaderMap, name: &str) -> Result<Option<&'h str>, String> {
+pub(crate) fn only<'h>(headers: &'h HeaderMap, name: &str) -> Result<Option<&'h str>, String> {
     let mut values = headers.get_all(name).iter();
     let (Some(value), None) = (values.next(), values.next()) else {
         return if headers.contains_key(name) { Err(format!("{name} is there twice")) } else { Ok(None) };
@@ -161,7 +178,7 @@ fn only<'h>(headers: &'h HeaderMap, name: &str) -> Result<Option<&'h str>, Strin
 }
 
 /// A value as it was before `=?base64?…?=` carried it.
-fn decoded(value: &str) -> Option<String> {
+pub(crate) fn decoded(value: &str) -> Option<String> {
     match value.strip_prefix("=?base64?").and_then(|rest| rest.strip_suffix("?=")) {
         Some(encoded) => String::from_utf8(BASE64.decode(encoded.as_bytes()).ok()?).ok(),
         None => Some(value.to_owned()),
@@ -198,7 +215,7 @@ mod tests {
     fn a_request_whose_headers_and_body_agree_is_passed_on_as_it_stands() {
         let request = read(&headers(&AGREED), &call("echo")).expect("agreed").expect("a request");
         assert_eq!((request.id.as_str(), request.method.as_str()), ("\"a\"", "tools/call"));
-        assert_eq!(request.capabilities, "{}");
+        assert_eq!((request.able, request.level), (Abilities::default(), None));
         assert_eq!(request.params, format!(r#"{{"name":"echo",{META}}}"#));
         let encoded = [AGREED[0], AGREED[1], ("mcp-name", "=?base64?w6kg8J+YgA==?=")];
         assert!(read(&headers(&encoded), &call("é 😀")).is_ok());

@@ -7,6 +7,8 @@ use serde_json::Value;
 
 /// The newest revision with a handshake.
 pub const LEGACY: &str = "2025-11-25";
+/// Every revision with a handshake, the latest first.
+pub const LEGACY_VERSIONS: [&str; 4] = [LEGACY, "2025-06-18", "2025-03-26", "2024-11-05"];
 /// The stateless revision.
 pub const MODERN: &str = "2026-07-28";
 

@@ -4,17 +4,24 @@
 //! (stateless, "modern"), and the bare dialect of servers that answer `{"method", "params"}` with
 //! one line of JSON and speak no JSON-RPC at all.
 
+mod bare;
 mod client;
 mod envelope;
 mod framing;
 mod message;
+mod meta;
 mod status;
 
+pub use bare::{BARE_TOOLS, bare_line, bare_result};
 pub use client::{CallError, Client, ConnectError, Patience, ToolAnswer, with_meta};
 pub use envelope::{
     Envelope, Kind, MalformedMessage, Members, Outcome, json_text, notification_line, request_line,
     response_line,
 };
 pub use framing::{FrameError, LineReader, Lines, StdioLines};
-pub use message::{BareRequest, Dialect, Incoming, LEGACY, MODERN, is_bare_request};
+pub use message::{BareRequest, Dialect, Incoming, LEGACY, LEGACY_VERSIONS, MODERN, is_bare_request};
+pub use meta::{
+    CAPABILITIES_KEY, CLIENT_KEY, LOG_LEVEL_KEY, SERVER_KEY, SUBSCRIPTION_KEY, VERSION_KEY, change_meta,
+    level_name, severity,
+};
 pub use status::{Shown, StatusError, StatusTool};

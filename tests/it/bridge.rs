@@ -1,13 +1,16 @@
 //! The bridge from outside: real sockets, real processes.
 
 mod admission;
+mod chaos;
 mod doors;
 #[cfg(feature = "orchestrator")]
 mod example;
 mod guests;
 mod leaving;
 mod memory;
+mod processes;
 mod program;
+mod readiness;
 mod rest;
 mod tls;
 mod tools;
@@ -19,6 +22,7 @@ use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
 use mcpo_deploy::bridge::{Command, Settings, run};
+use rustix::process::{Pid, Signal, kill_process};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -141,14 +145,34 @@ async fn closed(client: &mut Client) -> (u16, String) {
     }
 }
 
+/// Starts the client's server with an empty message, of which a script of ours takes no notice.
+async fn wake(client: &mut Client) {
+    say(client, "").await;
+}
+
 /// The process id that a script of ours says first.
 async fn pid(client: &mut Client) -> u32 {
+    wake(client).await;
     hear(client).await.parse().expect("a process id")
 }
 
 fn lives(pid: u32) -> bool {
     std::fs::read_to_string(format!("/proc/{pid}/stat"))
         .is_ok_and(|stat| stat.rsplit(')').next().is_some_and(|rest| !rest.trim_start().starts_with('Z')))
+}
+
+/// Signals a process.
+fn send(pid: u32, signal: Signal) {
+    let pid = i32::try_from(pid).ok().and_then(Pid::from_raw).expect("an id");
+    kill_process(pid, signal).expect("a running process");
+}
+
+/// The children of a process that have not ended, each with its command line.
+fn children_of(pid: u32) -> Vec<(u32, String)> {
+    let children = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
+    let ids = children.split_ascii_whitespace().filter_map(|id| id.parse().ok());
+    let line = |id: u32| std::fs::read_to_string(format!("/proc/{id}/cmdline")).unwrap_or_default();
+    ids.filter(|&id| lives(id)).map(|id| (id, line(id).replace('\0', " "))).collect()
 }
 
 /// Waits for a condition that nothing announces.

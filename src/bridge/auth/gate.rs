@@ -1,5 +1,5 @@
-//! Every request's principal. `/healthz` and `/docs` alone ask nobody who they are: the one says nothing
-//! of the server, and the other is the page in which a token is shown.
+//! Every request's principal. `/healthz` and `/docs` ask nobody who they are, since the one says nothing of
+//! the server and the other is the page in which a token is shown; `/readyz` asks only those who show it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,6 +20,8 @@ use super::{Caller, Doors, Principal, TokenFile, bearer};
 
 /// What is open to everybody who may connect at all.
 const OPEN: [&str; 2] = ["/healthz", "/docs"];
+/// Likewise, but whoever shows who they are is told more.
+const OPEN_IN_PART: &str = "/readyz";
 /// How often a connection that stays open is compared with the token file.
 const LOOK_AGAIN: Duration = Duration::from_secs(2);
 
@@ -29,6 +31,9 @@ pub(crate) async fn check(State(bridge): State<Arc<Bridge>>, request: Request, n
         return next.run(request).await;
     }
     let (mut parts, body) = request.into_parts();
+    if parts.uri.path() == OPEN_IN_PART && bridge.gate.asks() && !shows_anything(&parts) {
+        return next.run(Request::from_parts(parts, body)).await;
+    }
     match bridge.gate.admit(&mut parts) {
         Ok(principal) => {
             parts.extensions.insert(principal);
@@ -53,6 +58,11 @@ impl Gate {
             certificates: doors.tls.as_ref().is_some_and(Tls::knows_clients),
             limits: Limits::new(doors.max_requests_per_second, doors.max_connections_per_principal),
         }
+    }
+
+    /// Whether clients are asked who they are.
+    fn asks(&self) -> bool {
+        self.tokens.is_some() || self.certificates
     }
 
     /// A place for a connection or a call of a principal's, until it is dropped.
@@ -98,6 +108,12 @@ impl Gate {
             (None, None) => Ok(Principal::new(Identity::of_address(caller.address), Arc::default())),
         }
     }
+}
+
+/// Whether the request or its connection says who it comes from, truly or not.
+fn shows_anything(parts: &Parts) -> bool {
+    let by_certificate = parts.extensions.get::<Caller>().is_some_and(|caller| caller.certificate.is_some());
+    by_certificate || parts.headers.contains_key(header::AUTHORIZATION)
 }
 
 fn no_token(in_query: bool) -> Problem {

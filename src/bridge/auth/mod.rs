@@ -18,5 +18,5 @@ mod tokens;
 pub(crate) mod watched;
 
 pub use doors::Doors;
-pub(crate) use principal::{Caller, Principal};
+pub(crate) use principal::{Caller, Identity, Principal};
 pub use tokens::TokenFile;

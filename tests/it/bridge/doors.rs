@@ -28,7 +28,10 @@ async fn refused(folder: &TempDir, flags: &[&str]) -> String {
 /// The next line of the log with these words.
 async fn logged(serving: &mut Serving, words: &str) -> String {
     loop {
-        let line = timeout(PATIENCE, serving.stderr.next_line()).await.expect("in time").expect("text");
+        let line = timeout(PATIENCE, serving.stderr.as_mut().expect("ours to read").next_line())
+            .await
+            .expect("in time")
+            .expect("text");
         let line = line.expect("the program runs");
         if line.contains(words) {
             return line;
@@ -179,8 +182,10 @@ async fn no_token_is_logged_right_or_wrong_however_it_is_shown() {
 /// Ends the program and adds what it still says.
 async fn end_of(mut serving: Serving, said: &mut String) {
     serving.stop(Signal::TERM);
-    while let Some(line) =
-        timeout(PATIENCE, serving.stderr.next_line()).await.expect("in time").expect("text")
+    while let Some(line) = timeout(PATIENCE, serving.stderr.as_mut().expect("ours to read").next_line())
+        .await
+        .expect("in time")
+        .expect("text")
     {
         said.push_str(&line);
     }

@@ -42,7 +42,8 @@ async fn a_client_process_that_is_killed_leaves_no_process() {
     let script = format!(
         "exec 3<>/dev/tcp/127.0.0.1/{port}; printf 'GET /ws HTTP/1.1\\r\\nHost: localhost\\r\\n\
          Connection: upgrade\\r\\nUpgrade: websocket\\r\\nSec-WebSocket-Version: 13\\r\\n\
-         Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\\r\\n\\r\\n' >&3; exec cat <&3"
+         Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\\r\\n\\r\\n' >&3; \
+         printf '\\x81\\x80\\0\\0\\0\\0' >&3; exec cat <&3"
     );
     let mut client = tokio::process::Command::new("bash")
         .args(["-c", &script])

@@ -3,13 +3,13 @@
 use std::net::SocketAddr;
 use std::process::{Output, Stdio};
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::Signal;
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt, BufReader, Lines};
 use tokio::process::{Child, ChildStderr, Command};
 use tokio::time::timeout;
 
-use super::{Bridge, PATIENCE, closed, fixture, gone, hear, of_fixture, pid};
+use super::{Bridge, PATIENCE, closed, fixture, gone, hear, of_fixture, pid, wake};
 
 pub(super) fn program() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_mcp-bridge"));
@@ -29,7 +29,7 @@ pub(super) struct Serving {
     process: Child,
     pub(super) addrs: Vec<SocketAddr>,
     // Kept open, so that the program can go on talking.
-    pub(super) stderr: Lines<BufReader<ChildStderr>>,
+    pub(super) stderr: Option<Lines<BufReader<ChildStderr>>>,
 }
 
 pub(super) async fn serve(command: &mut Command, count: usize) -> Serving {
@@ -43,10 +43,10 @@ pub(super) async fn serve(command: &mut Command, count: usize) -> Serving {
             addrs.push(rest.split(": ").next().expect("an address").parse().expect("an address"));
         }
     }
-    Serving { process, addrs, stderr }
+    Serving { process, addrs, stderr: Some(stderr) }
 }
 
-async fn client(addr: SocketAddr) -> super::Client {
+pub(super) async fn client(addr: SocketAddr) -> super::Client {
     let tcp = tokio::net::TcpStream::connect(addr).await.expect("a way");
     tokio_tungstenite::client_async(format!("ws://{addr}/"), tcp).await.expect("a WebSocket").0
 }
@@ -57,9 +57,18 @@ pub(super) async fn end(mut serving: Serving, signal: Signal) -> Option<i32> {
 }
 
 impl Serving {
+    /// Reads on what it says, for as long as it says anything.
+    pub(super) fn read_on(&mut self) {
+        let mut stderr = self.stderr.take().expect("nobody reads");
+        tokio::spawn(async move { while let Ok(Some(_)) = stderr.next_line().await {} });
+    }
+
+    pub(super) fn id(&self) -> u32 {
+        self.process.id().expect("a running program")
+    }
+
     pub(super) fn stop(&self, signal: Signal) {
-        let id = i32::try_from(self.process.id().expect("a running program")).expect("an id");
-        kill_process(Pid::from_raw(id).expect("an id"), signal).expect("a running program");
+        super::send(self.id(), signal);
     }
 }
 
@@ -181,7 +190,9 @@ async fn the_python_invocation_runs_the_server_of_the_environment() {
     command.env("MCP_BRIDGE_COMMAND", r#"["sh","-c","echo from the image; exec cat"]"#);
     command.env("MCP_BRIDGE_LISTEN", "127.0.0.1:0").args(["python", "-m", "mcp_bridge"]);
     let serving = serve(&mut command, 1).await;
-    assert_eq!(hear(&mut client(serving.addrs[0]).await).await, "from the image");
+    let mut client = client(serving.addrs[0]).await;
+    wake(&mut client).await;
+    assert_eq!(hear(&mut client).await, "from the image");
     assert_eq!(end(serving, Signal::TERM).await, Some(0));
 }
 

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 
-use super::{Bridge, gone, of_fixture, of_script, settings, until};
+use super::{Bridge, gone, hear, of_fixture, of_script, say, settings, until};
 
 const LIMITS: Limits = Limits { deadline: super::PATIENCE, body: 1 << 20 };
 
@@ -104,7 +104,7 @@ async fn a_body_that_is_no_request_is_told_what_it_must_be() {
         ("{}", 400),
         (r#"["status",{}]"#, 400),
         (r#"{"method":7}"#, 400),
-        (r#"{"jsonrpc":"2.0","method":"ping"}"#, 501),
+        (r#"{"jsonrpc":"2.0","method":"ping"}"#, 406),
         (long.as_str(), 413),
     ] {
         let answer = post(&bridge, body).await;
@@ -131,9 +131,11 @@ async fn a_form_that_any_page_could_post_is_refused() {
 #[tokio::test]
 async fn past_the_ceiling_a_call_is_refused_with_503() {
     let mut settings = of_fixture("bare");
-    settings.max_connections = 1;
+    settings.max_children = 1;
     let bridge = Bridge::start(settings).await;
-    let _held = bridge.client().await;
+    let mut held = bridge.client().await;
+    say(&mut held, r#"{"method":"status"}"#).await;
+    hear(&mut held).await;
     assert_eq!(call(&bridge, "status").await.0, 503);
     bridge.finish().await;
 }
@@ -163,7 +165,7 @@ async fn health_is_answered_without_a_server() {
     let answer = http::get(bridge.addr, "/healthz", &host, LIMITS).await.expect("an answer");
     let body: Value = serde_json::from_slice(&answer.body).expect("JSON");
     assert_eq!((answer.status, &body["status"]), (200, &json!("ok")));
-    for (path, status) in [("/", 426), ("/mcp", 405), ("/nothing", 404)] {
+    for (path, status) in [("/", 426), ("/mcp", 406), ("/nothing", 404)] {
         let answer = http::get(bridge.addr, path, &host, LIMITS).await.expect("an answer");
         assert_eq!(answer.status, status, "{path}");
     }

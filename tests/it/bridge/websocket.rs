@@ -6,7 +6,7 @@ use tokio_tungstenite::tungstenite::Message;
 use mcpo_deploy::mcp::{FrameError, Lines};
 use mcpo_deploy::wire::websocket::{Endpoint, WebSocketError, connect};
 
-use super::{Bridge, closed, hear, of_script, pid, refused, say, settings, until};
+use super::{Bridge, closed, hear, of_script, pid, refused, say, settings, until, wake};
 
 #[tokio::test]
 async fn messages_pass_byte_for_byte_both_ways() {
@@ -131,7 +131,9 @@ async fn a_server_that_writes_what_cannot_be_passed_on_closes_with_1011() {
         let mut settings = of_script(script);
         settings.max_message = 4096;
         let bridge = Bridge::start(settings).await;
-        let (code, reason) = closed(&mut bridge.client().await).await;
+        let mut client = bridge.client().await;
+        wake(&mut client).await;
+        let (code, reason) = closed(&mut client).await;
         assert_eq!(code, 1011, "{script}");
         assert!(reason.contains(words), "{reason}");
         bridge.finish().await;
@@ -142,6 +144,7 @@ async fn a_server_that_writes_what_cannot_be_passed_on_closes_with_1011() {
 async fn a_server_that_stops_reading_closes_with_1011() {
     let bridge = Bridge::of_script("exec <&-; echo deaf; sleep 60").await;
     let mut client = bridge.client().await;
+    wake(&mut client).await;
     assert_eq!(hear(&mut client).await, "deaf");
     say(&mut client, "hello?").await;
     assert_eq!(closed(&mut client).await, (1011, "the server closed its input".into()));
@@ -149,11 +152,13 @@ async fn a_server_that_stops_reading_closes_with_1011() {
 }
 
 #[tokio::test]
-async fn a_program_that_is_not_there_refuses_the_handshake_with_502() {
+async fn a_program_that_is_not_there_closes_with_1011_at_the_first_message() {
     let bridge = Bridge::start(settings("/nowhere/server", &[])).await;
-    let (status, body) = refused(bridge.try_client(&[]).await);
-    assert_eq!(status, 502);
-    assert!(body.contains("/nowhere/server"), "{body}");
+    let mut client = bridge.client().await;
+    say(&mut client, "{}").await;
+    let (code, reason) = closed(&mut client).await;
+    assert_eq!(code, 1011);
+    assert!(reason.contains("/nowhere/server"), "{reason}");
     bridge.finish().await;
 }
 
@@ -184,19 +189,57 @@ async fn a_slow_reader_gets_every_line_in_order() {
 #[tokio::test]
 async fn a_server_that_floods_its_stderr_is_not_held_up() {
     let bridge = Bridge::of_script("head -c 3000000 /dev/zero | tr '\\0' e >&2; echo done; exec cat").await;
-    assert_eq!(hear(&mut bridge.client().await).await, "done");
+    let mut client = bridge.client().await;
+    wake(&mut client).await;
+    assert_eq!(hear(&mut client).await, "done");
     bridge.finish().await;
 }
 
 #[tokio::test]
-async fn past_the_ceiling_a_handshake_is_refused_with_503_until_a_server_has_gone() {
+async fn a_client_s_server_starts_at_its_first_message() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let note = folder.path().join("started");
+    let bridge = Bridge::of_script(&format!("touch {}; exec cat", note.display())).await;
+    let (mut one, mut two) = (bridge.client().await, bridge.client().await);
+    // A pong shows that the bridge has taken everything up.
+    one.send(Message::Ping("p".into())).await.expect("an open connection");
+    let pong = tokio::time::timeout(super::PATIENCE, futures_util::StreamExt::next(&mut one)).await;
+    assert!(pong.expect("in time").expect("open").expect("a frame").is_pong());
+    assert!(!note.exists(), "nobody has said anything");
+    say(&mut two, "x").await;
+    assert_eq!(hear(&mut two).await, "x");
+    assert!(note.exists());
+    bridge.finish().await;
+}
+
+#[tokio::test]
+async fn past_the_ceiling_on_connections_a_handshake_is_refused_with_503() {
     let mut settings = settings("/bin/cat", &[]);
     settings.max_connections = 1;
     let bridge = Bridge::start(settings).await;
-    let first = bridge.client().await;
+    let mut first = bridge.client().await;
     let (status, body) = refused(bridge.try_client(&[]).await);
     assert_eq!(status, 503);
     assert!(body.contains("--max-connections"), "{body}");
+    say(&mut first, "x").await;
+    assert_eq!(hear(&mut first).await, "x");
+    bridge.finish().await;
+}
+
+#[tokio::test]
+async fn past_the_ceiling_on_servers_a_message_closes_with_1013_and_a_handshake_is_refused_with_503() {
+    let mut settings = settings("/bin/cat", &[]);
+    settings.max_children = 1;
+    let bridge = Bridge::start(settings).await;
+    let (mut first, mut early) = (bridge.client().await, bridge.client().await);
+    say(&mut first, "x").await;
+    assert_eq!(hear(&mut first).await, "x");
+    say(&mut early, "x").await;
+    let (code, reason) = closed(&mut early).await;
+    assert!(code == 1013 && reason.contains("--max-children"), "{code} {reason}");
+    let (status, body) = refused(bridge.try_client(&[]).await);
+    assert_eq!(status, 503);
+    assert!(body.contains("--max-children"), "{body}");
     drop(first);
     let next = async {
         loop {
@@ -246,6 +289,7 @@ async fn our_own_client_sees_a_server_that_ends_as_the_end_and_keeps_the_reason(
     let bridge = Bridge::of_script("echo last words; exit 2").await;
     let mut socket = connect(&endpoint(&bridge)).await.expect("a WebSocket");
     let goodbye = socket.goodbye();
+    socket.send("").await.expect("room");
     assert_eq!(socket.receive().await.expect("a line").as_deref(), Some("last words"));
     assert_eq!(socket.receive().await.expect("the end"), None);
     assert_eq!(goodbye.reason(), Some("1011: the server ended with exit status: 2"));

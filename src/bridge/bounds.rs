@@ -1,0 +1,59 @@
+//! The flags that bound how many there are of everything, and what each server takes.
+
+use clap::Args;
+
+use super::args::{bytes, count};
+use super::ceiling::{Ceilings, Room};
+use super::error::StartError;
+use super::rlimit::ChildLimits;
+
+/// How many there are of everything, and what each server takes.
+#[derive(Debug, Clone, Args)]
+pub struct Bounds {
+    /// The most WebSocket connections at a time. One takes little before its first message, which starts its
+    /// server. 10000, or what open files and the container's memory allow.
+    #[arg(long, env = "MCP_BRIDGE_MAX_CONNECTIONS", value_name = "N", value_parser = count)]
+    pub max_connections: Option<usize>,
+    /// The most server processes at a time. 64, or what the container's limits on processes and memory
+    /// allow, or --max-connections, where that is less.
+    #[arg(long, env = "MCP_BRIDGE_MAX_CHILDREN", value_name = "N", value_parser = count)]
+    pub max_children: Option<usize>,
+    /// The most HTTP calls that wait for a server while all are busy; more are refused at once.
+    #[arg(long, env = "MCP_BRIDGE_MAX_WAITING", value_name = "N", default_value = "1024", value_parser = count)]
+    pub max_waiting: usize,
+    /// Keep so many servers started ahead of need, for those that start slowly. They count as server
+    /// processes and go first when room is needed.
+    #[arg(long, env = "MCP_BRIDGE_WARM", value_name = "N", default_value = "0")]
+    pub warm: usize,
+    /// The most files that a server has open.
+    #[arg(long, env = "MCP_BRIDGE_CHILD_FILES", value_name = "N", default_value = "4096", value_parser = count)]
+    pub child_files: usize,
+    /// The most address space of a server, such as 2g. Not what it uses: Node and Go reserve far more
+    /// than that. Without it, no limit.
+    #[arg(long, env = "MCP_BRIDGE_CHILD_MEMORY", value_name = "SIZE", value_parser = bytes)]
+    pub child_memory: Option<u64>,
+    /// The largest file that a server may write, such as 1g. Without it, no limit.
+    #[arg(long, env = "MCP_BRIDGE_CHILD_FILE_SIZE", value_name = "SIZE", value_parser = bytes)]
+    pub child_file_size: Option<u64>,
+}
+
+impl Bounds {
+    /// The ceilings that hold in this room.
+    pub(crate) fn ceilings(&self, room: &Room) -> Result<Ceilings, StartError> {
+        let settled = room.settle(self.max_connections, self.max_children);
+        let ceilings = settled
+            .map_err(|fit| StartError::FewFiles { asked: self.max_connections.unwrap_or(fit), fit })?;
+        if self.warm > ceilings.children {
+            return Err(StartError::ManySpares { warm: self.warm, children: ceilings.children });
+        }
+        Ok(ceilings)
+    }
+
+    pub(crate) fn limits(&self) -> ChildLimits {
+        ChildLimits {
+            files: self.child_files as u64,
+            memory: self.child_memory,
+            file_size: self.child_file_size,
+        }
+    }
+}

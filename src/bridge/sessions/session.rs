@@ -1,0 +1,263 @@
+//! One session: its server process, and the task that owns it until one of both ends.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::io::AsyncWriteExt;
+use tokio::sync::{Notify, mpsc};
+use tokio::time::{Instant, MissedTickBehavior, interval};
+
+use super::super::auth::limits::Place;
+use super::super::child::Child;
+use super::super::serve::Bridge;
+use super::interpreter::{Act, Interpreter, Message};
+use super::key::Key;
+use super::streams::{NoStream, Reader, Streams};
+use crate::mcp::FrameError;
+
+/// Lines that wait to be written; whoever has another waits.
+const OUTBOX: usize = 16;
+/// Lines of ours that the server has not read; past that, it does not listen.
+const OWN_LINES: usize = 64;
+/// The requests of one session that may be under way.
+const IN_FLIGHT: usize = 256;
+/// How often overdue requests and an idle client are looked for.
+const SWEEP: Duration = Duration::from_secs(1);
+/// What is kept for a client that comes again, in bytes, besides one message.
+const KEPT_BYTES: usize = 1024 * 1024;
+
+/// What a session's handlers and its task share.
+#[derive(Debug)]
+pub(crate) struct Session {
+    interpreter: Mutex<Interpreter>,
+    streams: Arc<Streams>,
+    lines: mpsc::Sender<Bytes>,
+    /// Told when the client ends it.
+    ended: Notify,
+}
+
+impl Session {
+    /// Takes a server over, in a task of its own that ends it. `place` is held meanwhile.
+    pub(super) fn start(
+        child: Child,
+        interpreter: Interpreter,
+        bridge: Arc<Bridge>,
+        place: Place,
+    ) -> Arc<Self> {
+        let (lines, outbox) = mpsc::channel(OUTBOX);
+        let session = Arc::new(Self {
+            interpreter: Mutex::new(interpreter),
+            streams: Streams::new(KEPT_BYTES),
+            lines,
+            ended: Notify::new(),
+        });
+        let task = Task { child, session: Arc::clone(&session), outbox };
+        tokio::spawn(async move {
+            task.run(&bridge).await;
+            drop(place);
+        });
+        session
+    }
+
+    /// What its client is sent.
+    pub(super) fn streams(&self) -> &Arc<Streams> {
+        &self.streams
+    }
+
+    /// Puts a request of the client's, and returns what comes of it.
+    pub(super) async fn ask(&self, message: &Message<'_>, id: &Key) -> Result<Reader, NoStream> {
+        let reader = self.streams.open(id.clone(), IN_FLIGHT)?;
+        self.tell(message).await;
+        Ok(reader)
+    }
+
+    /// Passes on what the client says.
+    pub(super) async fn tell(&self, message: &Message<'_>) {
+        self.streams.stir();
+        let acts = self.interpreter().hear_client(message);
+        for line in self.carry_out(acts) {
+            // When the server has ended, its task has answered everybody.
+            if self.lines.send(line).await.is_err() {
+                return;
+            }
+        }
+    }
+
+    /// The client wants no more of it.
+    pub(super) fn end(&self) {
+        // A permit is kept for the task that is busy just now.
+        self.ended.notify_one();
+    }
+
+    /// Does what is for the client, and returns what is for the server.
+    fn carry_out(&self, acts: Vec<Act>) -> Vec<Bytes> {
+        let mut lines = Vec::new();
+        for act in acts {
+            match act {
+                Act::Tell(line) => lines.push(one_line(line)),
+                Act::Say { of, text } => self.streams.push(of.as_ref(), text),
+                Act::Answer { of, text } => self.streams.answer(&of, text),
+                Act::Close(of) => self.streams.close(&of),
+            }
+        }
+        lines
+    }
+
+    /// Every request that is open gets an error.
+    fn fail(&self, why: &str) {
+        let mut interpreter = self.interpreter();
+        let open = interpreter.open();
+        let acts = open.iter().flat_map(|request| interpreter.give_up(request, why)).collect();
+        drop(interpreter);
+        self.carry_out(acts);
+    }
+
+    fn interpreter(&self) -> MutexGuard<'_, Interpreter> {
+        // It is valid after every message: a panic elsewhere does not spoil it.
+        self.interpreter.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A message as one line. Between the tokens of JSON a line feed is a space like any other, and within
+/// a string there is none.
+fn one_line(text: String) -> Bytes {
+    let mut line = text.into_bytes();
+    for byte in &mut line {
+        if matches!(byte, b'\n' | b'\r') {
+            *byte = b' ';
+        }
+    }
+    line.push(b'\n');
+    Bytes::from(line)
+}
+
+/// Why a session ends.
+#[derive(Debug)]
+enum End {
+    /// The server's output ended.
+    Server,
+    /// The server wrote what cannot be read.
+    Unreadable(String),
+    /// The client ended it.
+    Client,
+    /// The client has been silent for so long.
+    Idle(Duration),
+    /// The bridge was told to end.
+    Stopping,
+}
+
+impl End {
+    fn words(&self) -> String {
+        match self {
+            Self::Server => "the server ended before it answered".to_owned(),
+            Self::Unreadable(why) => format!("the server's output cannot be read: {why}"),
+            Self::Client => "the client ended the session".to_owned(),
+            Self::Idle(limit) => format!("the session was idle for {limit:?}"),
+            Self::Stopping => "the bridge is stopping".to_owned(),
+        }
+    }
+}
+
+struct Task {
+    child: Child,
+    session: Arc<Session>,
+    outbox: mpsc::Receiver<Bytes>,
+}
+
+impl Task {
+    async fn run(mut self, bridge: &Bridge) {
+        let end = self.talk(bridge).await;
+        let why = end.words();
+        tracing::debug!("a session ends: {why}");
+        bridge.sessions.forget(&self.session);
+        self.outbox.close();
+        self.session.fail(&why);
+        self.session.streams.end();
+        self.child.end().await;
+    }
+
+    async fn talk(&mut self, bridge: &Bridge) -> End {
+        let Some(streams) = self.child.streams() else { return End::Server };
+        let session = &self.session;
+        // What we say to the server ourselves is said without waiting: it may not be reading.
+        let (own, mut own_lines) = mpsc::channel(OWN_LINES);
+        let read = async {
+            loop {
+                session.streams.room().await;
+                match streams.stdout.next().await {
+                    Ok(Some(line)) => {
+                        let acts = session.interpreter().hear_server(line);
+                        for line in session.carry_out(acts) {
+                            if own.try_send(line).is_err() {
+                                return End::Unreadable("it asks and does not listen".to_owned());
+                            }
+                        }
+                        streams.share.release();
+                    }
+                    Ok(None) | Err(FrameError::Io(_)) => return End::Server,
+                    Err(error) => return End::Unreadable(error.to_string()),
+                }
+            }
+        };
+        let outbox = &mut self.outbox;
+        let stdin = streams.stdin;
+        let (overdue, mut given_up) = mpsc::channel(OWN_LINES);
+        let write = async {
+            loop {
+                let mut line = tokio::select! {
+                    Some(line) = own_lines.recv() => line,
+                    Some(line) = given_up.recv() => line,
+                    Some(line) = outbox.recv() => line,
+                    else => return std::future::pending::<End>().await,
+                };
+                if stdin.write_all_buf(&mut line).await.is_err() {
+                    // The end of its output says more, and comes soon.
+                    return std::future::pending().await;
+                }
+            }
+        };
+        tokio::select! {
+            end = read => end,
+            end = write => end,
+            end = look(session, bridge, overdue) => end,
+            never = streams.stderr.drain() => match never {},
+            () = session.ended.notified() => End::Client,
+            () = bridge.stopped() => End::Stopping,
+        }
+    }
+}
+
+/// Gives up what is overdue, for as long as the client is not idle for too long.
+async fn look(session: &Session, bridge: &Bridge, lines: mpsc::Sender<Bytes>) -> End {
+    let (limit, idle) = (bridge.settings.call_timeout, bridge.settings.session_idle);
+    let mut tick = interval(SWEEP.min(limit).min(idle));
+    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tick.tick().await;
+        let now = Instant::now();
+        if session.streams.idle_since().is_some_and(|since| now - since >= idle) {
+            return End::Idle(idle);
+        }
+        let Some(then) = now.checked_sub(limit) else { continue };
+        for request in session.streams.overdue(then) {
+            let why = format!("the server said nothing for {limit:?} (--call-timeout)");
+            let acts = session.interpreter().give_up(&request, &why);
+            for line in session.carry_out(acts) {
+                if lines.try_send(line).is_err() {
+                    return End::Unreadable("it does not listen".to_owned());
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_that_was_laid_out_on_several_lines_is_one_line() {
+        assert_eq!(&one_line("{\r\n \"a\": \"\\n\"}".to_owned())[..], b"{   \"a\": \"\\n\"}\n");
+    }
+}
