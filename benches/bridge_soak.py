@@ -67,6 +67,16 @@ class Watch(threading.Thread):
         }
 
 
+def servers(pid):
+    """The processes below a bridge, without its guardian, which it has from beginning to end."""
+    def guards(one):
+        try:
+            return b"\0guardian\0" in pathlib.Path(f"/proc/{one}/cmdline").read_bytes()
+        except OSError:
+            return False
+    return [one for one in below(pid) if not guards(one)]
+
+
 class Soak:
     def __init__(self, args):
         self.args, self.load = args, PROGRAMS / "examples" / "load"
@@ -75,7 +85,7 @@ class Soak:
     def bridge(self, log, clients):
         port = free_port()
         return Peer([self.args.bridge, "--listen", f"127.0.0.1:{port}", "--max-connections", clients + 16,
-                     "--log", "error", *self.args.option, "--", self.server], port, log)
+                     "--max-children", clients + 16, "--log", "error", *self.args.option, "--", self.server], port, log)
 
     def command(self, mode, kind, port, options):
         wire = Wire(kind, PATHS.get(kind, "/mcp")).arguments(port)
@@ -92,7 +102,7 @@ class Soak:
                 return {**found, "unsupported": why.get("why") or probe.stderr[-200:]}
             # The probe's server may still be ending.
             deadline = time.monotonic() + SETTLE
-            while below(bridge.pid) and time.monotonic() < deadline:
+            while servers(bridge.pid) and time.monotonic() < deadline:
                 time.sleep(EVERY)
             found["before_kib"] = resident(bridge.pid)
             found["before_descriptors"] = descriptors(bridge.pid)
@@ -125,7 +135,7 @@ class Soak:
                 held = json.loads(load.stdout.readline() or "{}")
                 time.sleep(2)
                 opened = held.get("opened") or 0
-                found["held"] = {**held, "kib": resident(bridge.pid), "processes": len(below(bridge.pid))}
+                found["held"] = {**held, "kib": resident(bridge.pid), "processes": len(servers(bridge.pid))}
                 if opened:
                     each = (found["held"]["kib"] - found["before_kib"]) / opened
                     found["held"]["kib_each"] = round(each, 2)
@@ -141,11 +151,11 @@ class Soak:
         """What is left once nobody asks any more; waited for, since servers may end late."""
         deadline = time.monotonic() + SETTLE
         while time.monotonic() < deadline:
-            if descriptors(bridge.pid) <= found["before_descriptors"] and not below(bridge.pid):
+            if descriptors(bridge.pid) <= found["before_descriptors"] and not servers(bridge.pid):
                 break
             time.sleep(EVERY)
         return {"after_kib": resident(bridge.pid), "after_descriptors": descriptors(bridge.pid),
-                "after_processes": len(below(bridge.pid))}
+                "after_processes": len(servers(bridge.pid))}
 
     def all(self):
         args = self.args

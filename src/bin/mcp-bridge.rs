@@ -32,7 +32,9 @@ fn main() -> ExitCode {
         None => {}
     }
     let env = Env::of_process();
-    match program::serve(&arguments.serve, env.get("PATH"), env.values()) {
+    let variables =
+        program::Variables { path: env.get("PATH"), otlp_endpoint: env.get("OTEL_EXPORTER_OTLP_ENDPOINT") };
+    match program::serve(&arguments.serve, variables, env.values()) {
         Ok(()) => Exit::Done.into(),
         Err(error) => {
             program::tell(&error);

@@ -13,6 +13,7 @@ use super::bounds::Bounds;
 use super::ceiling::Room;
 use super::error::StartError;
 use super::settings::{Command, MAX_BUFFERED, Settings};
+use super::telemetry::args::Observe;
 use crate::mcp::StatusTool;
 use crate::model::Bytes;
 use crate::wire::door::Door;
@@ -26,12 +27,15 @@ A program of its own: it needs neither Docker nor a configuration file.
 
     mcp-bridge -- my-server --stdio
 
-Every port serves every wire: a WebSocket at / and /ws starts one server process of its own and
-carries one message in each text frame, the first of which starts it; POST /mcp with
-{\"method\": \"<tool>\", \"params\": {…}} calls that tool and answers with its JSON; GET /tools lists the
-tools, POST /tools/<tool> calls one, with its arguments as the body, GET /openapi.json describes these
-paths, and /docs is a page to try them on; GET /healthz says that the bridge is alive, GET /readyz
-whether the server behind it works.
+Every port serves every wire:
+
+    ws://…/ and /ws     one text frame is one message, one connection one server process
+    /mcp                MCP's Streamable HTTP of every revision, whatever the server speaks
+    POST /mcp           {\"method\": \"<tool>\", \"params\": {…}} calls that tool, answers with its JSON
+    /tools              the tools; POST /tools/<tool> calls one with the body as its arguments
+    /openapi.json       their description; /docs is a page to try them on
+    /healthz, /readyz   whether the bridge is alive, and whether the server behind it works
+    /metrics            what was counted, for Prometheus
 
 Only clients on this machine are let in, unless the flags say otherwise: beyond it, with tokens
 (--token-file) or client certificates (--tls-client-ca). A token is sent as Authorization: Bearer
@@ -129,6 +133,9 @@ pub struct Serve {
     /// is warned of. `mcpo-deploy` sets it.
     #[arg(long, env = "MCP_BRIDGE_PUBLICATION_CHECKED", value_parser = BoolishValueParser::new())]
     pub publication_checked: bool,
+    /// What an operator sees.
+    #[command(flatten)]
+    pub observe: Observe,
     /// How much is said on stderr.
     #[arg(long, env = "MCP_BRIDGE_LOG", value_name = "LEVEL", default_value = "info")]
     pub log: Level,
@@ -148,9 +155,9 @@ pub enum Level {
     Error,
     /// Also what looks wrong.
     Warn,
-    /// Also what the servers say on their stderr.
+    /// Also each request's end, and what the servers say on their stderr.
     Info,
-    /// Also each connection's end.
+    /// Also each connection's end, and health checks.
     Debug,
 }
 
@@ -206,6 +213,12 @@ impl Serve {
         if let Some(open) = self.listen.listen.iter().find(|addr| !guarded && !addr.ip().is_loopback()) {
             return Err(StartError::BeyondLoopback(*open));
         }
+        let metrics = self.observe.metrics_listen;
+        let trusted = self.insecure || self.behind_publication;
+        if let Some(open) = metrics.filter(|addr| !trusted && !addr.ip().is_loopback()) {
+            return Err(StartError::MetricsBeyondLoopback(open));
+        }
+        let telemetry = self.observe.settings().map_err(StartError::Collector)?;
         let least = self.max_message.saturating_mul(2);
         let max_buffered = self.max_buffered.unwrap_or(MAX_BUFFERED.max(least));
         if max_buffered < least {
@@ -213,7 +226,7 @@ impl Serve {
         }
         let ceilings = self.bounds.ceilings(room)?;
         // An address that it listens on by name is a name of its own.
-        let addresses = self.listen.listen.iter().filter(|addr| !addr.ip().is_unspecified());
+        let addresses = self.listen.listen.iter().chain(&metrics).filter(|addr| !addr.ip().is_unspecified());
         let own = addresses.map(|addr| match addr {
             SocketAddr::V4(addr) => addr.ip().to_string(),
             SocketAddr::V6(addr) => format!("[{}]", addr.ip()),
@@ -229,6 +242,7 @@ impl Serve {
             max_buffered,
             call_timeout: self.call_timeout,
             stop_grace: self.stop_grace,
+            telemetry,
             allowed_origins: named(&self.allow_origin).collect(),
             allowed_hosts: named(&self.allow_host).chain(own).collect(),
             ..Settings::new(self.server()?)

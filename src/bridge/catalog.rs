@@ -287,7 +287,7 @@ mod tests {
         let catalog = || Catalog {
             server: "{}".to_owned(),
             tools: None,
-            mirrored: Mirrored::of(std::iter::empty()),
+            mirrored: Mirrored::default(),
             description: OnceLock::new(),
         };
         let (tell, answer) = watch::channel(None);

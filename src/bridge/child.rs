@@ -98,7 +98,7 @@ impl Running {
         if timeout(KILL_WAIT, swept).await.is_err() {
             tracing::error!("what server[{}] left behind was killed and has not gone", self.pid);
         }
-        self.children.forget(self.pid);
+        self.children.forget(self.pid, status);
         drop(self.slot);
         status
     }
@@ -131,6 +131,18 @@ impl Child {
             grace: running.children.grace(),
             running: Some(running),
         })
+    }
+
+    /// The process's id.
+    pub(crate) fn pid(&self) -> u32 {
+        self.pid.as_raw_nonzero().get().unsigned_abs()
+    }
+
+    /// Counts it as one that ended by itself.
+    pub(crate) fn is_lost(&self) {
+        if let Some(running) = &self.running {
+            running.children.metrics().servers.lose();
+        }
     }
 
     /// The streams; `None` once [`Child::end`] has begun.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::io;
-use std::process::Stdio;
+use std::process::{ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -17,6 +17,7 @@ use super::mark::{Family, Mark, processes};
 use super::redaction::Redaction;
 use super::rlimit::ChildLimits;
 use super::settings::{Command, Settings};
+use super::telemetry::{Exited, Metrics};
 
 /// Where memory runs out, any server goes before the bridge: it is worth one client, the bridge all
 /// of them. The highest score there is; raising it needs no privilege.
@@ -36,6 +37,7 @@ pub(crate) struct Children {
     outgoing: Budget,
     grace: Duration,
     reaps_orphans: bool,
+    metrics: Arc<Metrics>,
     /// Held over every start and over every look for orphans, so that no look can take a process
     /// for an orphan between its start and its registration.
     pids: Mutex<BTreeMap<i32, Mark>>,
@@ -55,6 +57,7 @@ impl Children {
             outgoing: Budget::new(settings.max_buffered / 2, settings.max_message),
             grace: settings.stop_grace,
             reaps_orphans: settings.reaps_orphans,
+            metrics: Arc::default(),
             pids: Mutex::default(),
             _alive: alive,
         }
@@ -92,11 +95,12 @@ impl Children {
             .stderr(Stdio::piped())
             .process_group(0);
         let mut pids = self.pids();
-        let process = command.spawn()?;
+        let process = command.spawn().inspect_err(|_| self.metrics.servers.not_started.add(1))?;
         let pid = process.id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?));
         let pid = pid.ok_or_else(|| io::Error::other("the process has no id"))?;
         pids.insert(pid.as_raw_nonzero().get(), mark.clone());
         drop(pids);
+        self.metrics.servers.start();
         let adjusted = std::fs::write(format!("/proc/{pid}/oom_score_adj"), OOM_SCORE_ADJ);
         if let Err(error) = adjusted {
             tracing::debug!("server[{pid}] is not made the first to go when memory is short: {error}");
@@ -131,8 +135,19 @@ impl Children {
         self.grace
     }
 
+    /// What is counted.
+    pub(crate) fn metrics(&self) -> &Arc<Metrics> {
+        &self.metrics
+    }
+
     /// A process was reaped by its owner, and what it left behind was killed.
-    pub(crate) fn forget(&self, pid: Pid) {
+    pub(crate) fn forget(&self, pid: Pid, status: Option<ExitStatus>) {
+        self.metrics.servers.end(match status.map(|status| status.code()) {
+            Some(Some(0)) => Exited::Success,
+            Some(Some(_)) => Exited::Failure,
+            // Nobody knows any better of one whose status was lost.
+            Some(None) | None => Exited::Signal,
+        });
         self.pids().remove(&pid.as_raw_nonzero().get());
         self.reap_orphans();
     }

@@ -65,12 +65,6 @@ impl CrashLoop {
         held_back(&self.record(), Instant::now()).map_or(Ok(()), Err)
     }
 
-    /// Whether it fails at every start, and how the last time; whether one may be started just now or not.
-    pub(crate) fn verdict(&self) -> Option<Arc<Failure>> {
-        let record = self.record();
-        record.last.as_ref().filter(|_| record.in_a_row >= CHANCES).map(|(failure, _)| Arc::clone(failure))
-    }
-
     /// What was wrong the last time, unless a server has worked since.
     pub(crate) fn last(&self) -> Option<Arc<Failure>> {
         self.record().last.as_ref().map(|(failure, _)| Arc::clone(failure))
@@ -143,10 +137,10 @@ mod tests {
         let (crashes, mut now) = (CrashLoop::default(), Instant::now());
         for _ in 0..CHANCES {
             assert_eq!(crashes.admit_at(now), Ok(()));
-            assert_eq!(crashes.verdict(), None);
+            assert_eq!(crashes.admit_at(now), Ok(()));
             crashes.failed_at(failure(), now);
         }
-        assert_eq!(crashes.verdict().as_deref(), Some(&failure()));
+        assert_eq!(crashes.last().as_deref(), Some(&failure()));
         for seconds in [1, 2, 4, 8, 16, 32, 60, 60] {
             let held_back = crashes.admit_at(now).expect_err("held back");
             assert_eq!((held_back.wait.as_secs(), held_back.seconds()), (seconds, seconds));
@@ -164,7 +158,7 @@ mod tests {
             crashes.failed_at(failure(), now);
         }
         crashes.worked();
-        assert_eq!((crashes.admit_at(now), crashes.verdict()), (Ok(()), None));
+        assert_eq!((crashes.admit_at(now), crashes.last()), (Ok(()), None));
         crashes.failed_at(failure(), now);
         assert_eq!(crashes.admit_at(now), Ok(()));
     }

@@ -10,6 +10,12 @@ pub enum StartError {
     /// A listener beyond loopback, where nothing keeps strangers out.
     #[error("refusing to listen on {0}: anyone who can reach it could run the server behind it")]
     BeyondLoopback(SocketAddr),
+    /// A listener for metrics beyond loopback.
+    #[error("refusing to serve metrics on {0}: anyone who can reach it could read them")]
+    MetricsBeyondLoopback(SocketAddr),
+    /// Where spans are to be sent nobody can tell.
+    #[error("spans cannot be sent to what --otlp-endpoint names: {0}")]
+    Collector(String),
     /// The address is taken, not this machine's, or not permitted.
     #[error("cannot listen on {0}")]
     Listen(SocketAddr, #[source] std::io::Error),
@@ -55,6 +61,8 @@ impl Diagnostic for StartError {
     fn exit(&self) -> Exit {
         match self {
             Self::BeyondLoopback(_)
+            | Self::MetricsBeyondLoopback(_)
+            | Self::Collector(_)
             | Self::NoCommand
             | Self::NoProgram(_)
             | Self::SmallBuffer { .. }
@@ -70,6 +78,15 @@ impl Diagnostic for StartError {
             Self::BeyondLoopback(_) => Some(
                 "listen on 127.0.0.1; or let in only whom you know, with --token-file or --tls-client-ca; or, in a container whose published address keeps strangers out, \
                  give --behind-publication; or accept the risk with --insecure"
+                    .to_owned(),
+            ),
+            Self::MetricsBeyondLoopback(_) => Some(
+                "listen on 127.0.0.1; or read /metrics with a token on the bridge's own ports; or accept the risk with --insecure"
+                    .to_owned(),
+            ),
+            Self::Collector(_) => Some(
+                "give --otlp-endpoint the base URL of an OTLP receiver over HTTP, such as \
+                 http://127.0.0.1:4318"
                     .to_owned(),
             ),
             Self::Listen(..) => Some("name another address with --listen, such as 127.0.0.1:8766".to_owned()),

@@ -28,6 +28,7 @@ use super::pool::Lease;
 use super::serve::Bridge;
 use super::sessions::sse;
 use super::stateless::{Refusal, Stateless};
+use super::telemetry::RpcFault;
 use super::wording::{is_gone, known, method_for, outcome, params_for};
 use crate::mcp::{Members, Outcome, notification_line, response_line, severity};
 
@@ -341,7 +342,11 @@ fn whole(request: &Stateless, outcome: &Outcome<String>) -> Response {
         Outcome::Error(error) if code(error) == Some(MISSING_CAPABILITY) => StatusCode::BAD_REQUEST,
         _ => StatusCode::OK,
     };
-    Refusal { status, body: response_line(&request.id, outcome) }.into_response()
+    let mut response = Refusal { status, body: response_line(&request.id, outcome) }.into_response();
+    if let Outcome::Error(error) = outcome {
+        response.extensions_mut().insert(RpcFault(code(error).unwrap_or_default()));
+    }
+    response
 }
 
 impl IntoResponse for Refusal {

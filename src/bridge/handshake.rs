@@ -17,6 +17,7 @@ use super::problem::{self, Problem};
 use super::serve::Bridge;
 use super::session;
 use super::socket::Peer;
+use super::telemetry::Account;
 
 /// The subprotocol that the SDKs' WebSocket clients ask for, and insist on.
 const SUBPROTOCOL: &str = "mcp";
@@ -28,6 +29,7 @@ pub(crate) async fn websocket(
     State(bridge): State<Arc<Bridge>>,
     Extension(peer): Extension<Arc<Peer>>,
     Extension(principal): Extension<Principal>,
+    Extension(account): Extension<Account>,
     mut request: Request,
 ) -> Response {
     let accept = match accept_key(request.headers()) {
@@ -65,7 +67,7 @@ pub(crate) async fn websocket(
             let io = Pieces::new(TokioIo::new(upgraded), READ_BYTES, max_message, Arc::clone(&share));
             let config = config(max_message);
             let socket = WebSocketStream::from_raw_socket(io, Role::Server, Some(config)).await;
-            session::run(socket, &share, (&peer, &principal), &bridge).await;
+            session::run(socket, &share, (&peer, &principal, &account), &bridge).await;
         }
     });
     switching(&accept, subprotocol)

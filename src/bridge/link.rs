@@ -8,6 +8,7 @@
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::io::AsyncWriteExt;
@@ -23,6 +24,8 @@ use crate::mcp::{
 
 /// Lines that wait to be written: whoever has another waits.
 const OUTBOX: usize = 1;
+/// How long a server whose output ended may take to exit by itself.
+const LAST_WORDS: Duration = Duration::from_millis(250);
 
 /// Why a link carries nothing any more.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -156,12 +159,13 @@ pub(crate) struct Link {
     over: watch::Receiver<bool>,
     /// The level that the server was told to log from; `None` where it was told nothing.
     level: Mutex<Option<usize>>,
+    pid: u32,
 }
 
 impl Link {
     /// Takes a server over, in a task of its own that ends it.
     pub(crate) fn start(child: Child, changes: Arc<Changes>) -> Self {
-        let shared = Arc::new(Shared::new(changes));
+        let (shared, pid) = (Arc::new(Shared::new(changes)), child.pid());
         let (outbox, lines) = mpsc::channel(OUTBOX);
         let (given_up, given_up_ids) = mpsc::unbounded_channel();
         let (is_over, over) = watch::channel(false);
@@ -170,7 +174,12 @@ impl Link {
             task.run().await;
             let _ = is_over.send(true);
         });
-        Self { shared, outbox, given_up, over, level: Mutex::default() }
+        Self { shared, outbox, given_up, over, level: Mutex::default(), pid }
+    }
+
+    /// The server's process.
+    pub(crate) fn pid(&self) -> u32 {
+        self.pid
     }
 
     /// From now on the server is spoken to in this way.
@@ -355,8 +364,15 @@ struct Task {
 impl Task {
     async fn run(mut self) {
         let end = self.talk().await;
+        if end != LinkEnd::Closed {
+            self.child.is_lost();
+        }
         self.shared.end(&end);
         self.lines.close();
+        // Its output ends a moment before the process has: what it ends with is its own.
+        if end == LinkEnd::Ended {
+            self.child.ends_within(LAST_WORDS).await;
+        }
         *self.shared.ending() = self.child.end().await;
     }
 

@@ -141,9 +141,6 @@ impl Pool {
             era: tokio::sync::Mutex::default(),
         });
         tokio::spawn(end_idle(Arc::downgrade(&pool), settings.idle));
-        if pool.kept > 0 {
-            tokio::spawn(Arc::clone(&pool).prepare());
-        }
         pool
     }
 
@@ -230,6 +227,7 @@ impl Pool {
     ) -> Result<Seat, PoolError> {
         let crowded = |_| PoolError::Crowded(self.max_waiting);
         let _waiting = self.waiting.try_acquire().map_err(crowded)?;
+        let _counted = self.children.metrics().queue.enter();
         let seat = async {
             let _turn = match turn {
                 Some(turn) => turn,
@@ -276,7 +274,7 @@ impl Pool {
     }
 
     /// Greets a server ahead of need, and so finds out how it speaks.
-    async fn prepare(self: Arc<Self>) {
+    pub(crate) async fn prepare(self: &Arc<Self>) {
         if let Err(error) = self.lease(&Abilities::default(), Duration::ZERO).await {
             tracing::warn!("no server could be greeted ahead of need: {error}");
         }
@@ -377,10 +375,12 @@ impl Pool {
     }
 
     fn spawn(&self, slot: OwnedSemaphorePermit) -> Result<Child, PoolError> {
-        self.children.spawn(slot).map_err(|error: io::Error| PoolError::Spawn {
+        let child = self.children.spawn(slot).map_err(|error: io::Error| PoolError::Spawn {
             program: self.children.program().to_owned(),
             reason: error.to_string(),
-        })
+        })?;
+        self.children.metrics().servers.replace();
+        Ok(child)
     }
 
     fn give_back(&self, served: Served) {

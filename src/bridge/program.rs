@@ -13,25 +13,42 @@ use super::error::StartError;
 use super::guardian;
 use super::redaction::Redaction;
 use super::room;
-use super::serve::run;
+use super::serve::{Listeners, run};
 use super::settings::{Command, Settings};
+use super::telemetry::args::LogFormat;
 use crate::diagnostic::Diagnostic;
 
-/// Serves until SIGTERM or SIGINT. `path` is the value of `PATH`; `values` are those of all variables,
+/// The variables that are not a flag's.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Variables<'a> {
+    /// `PATH`.
+    pub path: Option<&'a str>,
+    /// `OTEL_EXPORTER_OTLP_ENDPOINT`.
+    pub otlp_endpoint: Option<&'a str>,
+}
+
+/// Serves until SIGTERM or SIGINT. `values` are those of all variables,
 /// which the server inherits: what it says of them is not shown.
 pub fn serve<'a>(
     arguments: &Serve,
-    path: Option<&str>,
+    variables: Variables<'_>,
     values: impl Iterator<Item = &'a str>,
 ) -> Result<(), StartError> {
     let mut settings = arguments.settings(&room::here())?;
-    if !is_program(&settings.command.program, path) {
+    if !is_program(&settings.command.program, variables.path) {
         return Err(StartError::NoProgram(settings.command.program));
     }
     settings.reaps_orphans = takes_orphans();
     settings.secrets = Redaction::of(values);
-    log_to_stderr(arguments.log);
+    log_to_stderr(arguments.log, arguments.observe.log_format);
     settings.doors = arguments.entry.doors()?;
+    let unsaid = variables.otlp_endpoint.filter(|_| settings.telemetry.collector.is_none());
+    match unsaid.map(|url| arguments.observe.collector(url)) {
+        Some(Ok(collector)) => settings.telemetry.collector = Some(collector),
+        // It may be meant for the server alone, which inherits it.
+        Some(Err(error)) => tracing::warn!("no spans are sent to OTEL_EXPORTER_OTLP_ENDPOINT: {error}"),
+        None => {}
+    }
     if arguments.shows_tokens() {
         tracing::warn!("tokens cross the network in the clear: give --tls-cert and --tls-key");
     }
@@ -42,23 +59,30 @@ pub fn serve<'a>(
         );
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    runtime.map_err(StartError::Runtime)?.block_on(start(&arguments.listen.listen, settings))
+    runtime.map_err(StartError::Runtime)?.block_on(start(arguments, settings))
 }
 
-async fn start(addresses: &[SocketAddr], settings: Settings) -> Result<(), StartError> {
+async fn start(arguments: &Serve, settings: Settings) -> Result<(), StartError> {
     let mut terminated = signal(SignalKind::terminate()).map_err(StartError::Runtime)?;
     let mut interrupted = signal(SignalKind::interrupt()).map_err(StartError::Runtime)?;
-    let mut listeners = Vec::with_capacity(addresses.len());
-    for &address in addresses {
-        let listener = TcpListener::bind(address).await;
-        listeners.push(listener.map_err(|error| StartError::Listen(address, error))?);
+    let mut wires = Vec::with_capacity(arguments.listen.listen.len());
+    for &address in &arguments.listen.listen {
+        wires.push(listen(address).await?);
     }
-    for listener in &listeners {
+    let metrics = match arguments.observe.metrics_listen {
+        Some(address) => Some(listen(address).await?),
+        None => None,
+    };
+    let s = if settings.doors.tls.is_some() { "s" } else { "" };
+    for listener in &wires {
         let address = listener.local_addr().map_err(StartError::Runtime)?;
-        let s = if settings.doors.tls.is_some() { "s" } else { "" };
         tracing::info!(
             "listening on {address}: ws{s}://{address}/ws, POST http{s}://{address}/mcp, /healthz"
         );
+    }
+    if let Some(listener) = &metrics {
+        let address = listener.local_addr().map_err(StartError::Runtime)?;
+        tracing::info!("metrics alone on {address}: http{s}://{address}/metrics");
     }
     // The arguments themselves may hold what nobody else is to see.
     let Command { program, args } = &settings.command;
@@ -77,9 +101,13 @@ async fn start(addresses: &[SocketAddr], settings: Settings) -> Result<(), Start
     };
     let family = settings.family.clone();
     tokio::select! {
-        () = run(listeners, settings, shutdown) => Ok(()),
+        () = run(Listeners { wires, metrics }, settings, shutdown) => Ok(()),
         never = guardian::keep(&family) => match never {},
     }
+}
+
+async fn listen(address: SocketAddr) -> Result<TcpListener, StartError> {
+    TcpListener::bind(address).await.map_err(|error| StartError::Listen(address, error))
 }
 
 /// Says on stderr what went wrong, why, and what to do. That stderr is gone is nobody's loss.
@@ -96,19 +124,22 @@ pub fn tell(error: &dyn Diagnostic) {
     }
 }
 
-fn log_to_stderr(level: Level) {
+fn log_to_stderr(level: Level, format: LogFormat) {
     let level = match level {
         Level::Error => LevelFilter::ERROR,
         Level::Warn => LevelFilter::WARN,
         Level::Info => LevelFilter::INFO,
         Level::Debug => LevelFilter::DEBUG,
     };
-    tracing_subscriber::fmt()
+    let log = tracing_subscriber::fmt()
         .with_max_level(level)
         .with_target(false)
         .with_ansi(false)
-        .with_writer(std::io::stderr)
-        .init();
+        .with_writer(std::io::stderr);
+    match format {
+        LogFormat::Text => log.init(),
+        LogFormat::Json => log.json().flatten_event(true).init(),
+    }
 }
 
 /// Whether orphans of our servers fall to us: as the first process of a container they do, and

@@ -66,9 +66,9 @@ pub(crate) async fn readyz(
     principal: Option<Extension<Principal>>,
 ) -> Response {
     let let_in = principal.is_some();
-    let seen = if let Some(failure) = bridge.children.crashes.verdict() {
-        // Nobody has to look again.
-        Arc::new(Seen { at: Instant::now(), works: Err((*failure).clone()) })
+    let seen = if let Err(held_back) = bridge.children.crashes.look() {
+        // Nobody could look just now.
+        Arc::new(Seen { at: Instant::now(), works: Err((*held_back.failure).clone()) })
     } else {
         let mut look = match fresh_or_looking(&bridge, false) {
             Ok(seen) => return answer(&seen, let_in),
@@ -146,7 +146,7 @@ async fn look(bridge: &Bridge) -> Result<Value, Failure> {
     };
     let failed = |what: String| Failure { what, stderr: Vec::new() };
     let answered = match &bridge.settings.status_tool {
-        Some(name) => match tool::call(&lease, name, json!({})).await {
+        Some(name) => match tool::call(&lease, None, name, json!({})).await {
             Ok(answer) if answer.is_error => {
                 return Err(failed(format!("{name} says that it failed: {}", answer.value)));
             }

@@ -28,6 +28,7 @@ use super::readiness;
 use super::serve::Bridge;
 use super::sessions;
 use super::stateless::{self, Refusal, Stateless};
+use super::telemetry::{Account, Wire};
 use super::tool::{self, ToolError};
 use crate::mcp::{BareRequest, ToolAnswer};
 
@@ -44,12 +45,18 @@ const INVALID_PARAMS: i64 = -32602;
 pub(crate) async fn call(
     State(bridge): State<Arc<Bridge>>,
     Extension(principal): Extension<Principal>,
+    Extension(account): Extension<Account>,
     request: Request,
 ) -> Response {
-    answer(&bridge, &principal, request).await.unwrap_or_else(IntoResponse::into_response)
+    answer(&bridge, &principal, &account, request).await.unwrap_or_else(IntoResponse::into_response)
 }
 
-async fn answer(bridge: &Arc<Bridge>, principal: &Principal, request: Request) -> Result<Response, Problem> {
+async fn answer(
+    bridge: &Arc<Bridge>,
+    principal: &Principal,
+    account: &Account,
+    request: Request,
+) -> Result<Response, Problem> {
     // Held until the answer is there: the call makes copies of it.
     let _room = room(bridge, request.body().size_hint().upper()).await?;
     let headers = request.headers().clone();
@@ -57,11 +64,14 @@ async fn answer(bridge: &Arc<Bridge>, principal: &Principal, request: Request) -
     let text = std::str::from_utf8(&body).unwrap_or_default();
     if text.contains("\"jsonrpc\"") {
         if stateless::is_stateless(&headers, text) {
-            return mcp(bridge, principal, &headers, stateless::read(&headers, text)).await;
+            account.asks(Wire::HttpModern, None, None);
+            return mcp(bridge, principal, account, &headers, stateless::read(&headers, text)).await;
         }
-        return sessions::post(bridge, principal, &headers, text).await;
+        account.asks(Wire::HttpLegacy, None, None);
+        return sessions::post(bridge, principal, account, &headers, text).await;
     }
-    let value = bare(bridge, principal, understand(&body)?).await?;
+    account.asks(Wire::Rest, None, None);
+    let value = bare(bridge, principal, account, understand(&body)?).await?;
     Ok(([(header::CONTENT_TYPE, "application/json")], value.to_string()).into_response())
 }
 
@@ -69,14 +79,16 @@ async fn answer(bridge: &Arc<Bridge>, principal: &Principal, request: Request) -
 async fn mcp(
     bridge: &Arc<Bridge>,
     principal: &Principal,
+    account: &Account,
     headers: &HeaderMap,
     request: Result<Option<Stateless>, Refusal>,
 ) -> Result<Response, Problem> {
-    let request = match request {
+    let mut request = match request {
         Ok(Some(request)) => request,
         Ok(None) => return Ok(StatusCode::ACCEPTED.into_response()),
         Err(refusal) => return Ok(refusal.into_response()),
     };
+    account.asks(Wire::HttpModern, Some(&request.method), request.tool());
     if let Some(denied) = request.tool().and_then(|tool| permitted::denied(principal, tool)) {
         let id = Some(request.id.as_str());
         return Ok(Refusal::new(StatusCode::OK, id, stateless::INVALID_PARAMS, &denied).into_response());
@@ -104,6 +116,8 @@ async fn mcp(
         return Ok(stateless::mismatch(&request.id, &differs).into_response());
     }
     let lease = bridge.pool.lease(&request.able, QUEUE).await.map_err(|error| no_server(bridge, error))?;
+    account.is_served_by(lease.link().pid());
+    request.params = account.hand_on(request.params);
     if request.method == "subscriptions/listen" {
         return Ok(listen::listen(bridge, client, lease, request).await);
     }
@@ -114,8 +128,10 @@ async fn mcp(
 pub(crate) async fn bare(
     bridge: &Arc<Bridge>,
     principal: &Principal,
+    account: &Account,
     wanted: BareRequest,
 ) -> Result<Value, Problem> {
+    account.asks(Wire::Rest, None, Some(&wanted.method));
     if !principal.may_call(&wanted.method) {
         return Err(gate::denied(principal, &wanted.method));
     }
@@ -126,15 +142,16 @@ pub(crate) async fn bare(
     let limit = bridge.settings.call_timeout;
     // Whoever leaves drops all this, and with it the call.
     tokio::select! {
-        outcome = timeout(limit, converse(bridge, wanted)) => outcome.unwrap_or_else(|_| Err(too_slow(limit))),
+        outcome = timeout(limit, converse(bridge, account, wanted)) => outcome.unwrap_or_else(|_| Err(too_slow(limit))),
         () = bridge.stopped() => Err(problem::stopping()),
     }
 }
 
-async fn converse(bridge: &Arc<Bridge>, wanted: BareRequest) -> Result<Value, Problem> {
+async fn converse(bridge: &Arc<Bridge>, account: &Account, wanted: BareRequest) -> Result<Value, Problem> {
     let lease =
         bridge.pool.lease(&Abilities::default(), QUEUE).await.map_err(|error| no_server(bridge, error))?;
-    match tool::call(&lease, &wanted.method, wanted.params).await {
+    account.is_served_by(lease.link().pid());
+    match tool::call(&lease, Some(account), &wanted.method, wanted.params).await {
         Ok(ToolAnswer { value, is_error: false }) => Ok(value),
         Ok(ToolAnswer { value, .. }) => {
             if is_unknown(&lease, &wanted.method, &value.to_string()).await {

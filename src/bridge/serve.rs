@@ -31,6 +31,7 @@ use super::readiness::{self, Readiness};
 use super::sessions::{self, Sessions};
 use super::settings::Settings;
 use super::socket::Peer;
+use super::telemetry::{Telemetry, endpoint, reception};
 use super::warm::Warm;
 use super::{docs, handshake, health, rest, tools};
 
@@ -40,7 +41,8 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 const LAST_SECONDS: Duration = Duration::from_secs(3);
 /// What there is, for those who miss it.
 const PATHS: &str = "WebSocket: / and /ws; MCP: /mcp; REST: POST /mcp, GET /tools, POST /tools/{name}; its \
-                     description: /openapi.json and /docs; health: /healthz and /readyz";
+                     description: /openapi.json and /docs; health: /healthz and \
+                     /readyz; metrics: /metrics";
 
 /// What every connection shares.
 #[derive(Debug)]
@@ -64,6 +66,8 @@ pub(crate) struct Bridge {
     pub(crate) catalogs: Catalogs,
     /// For what clients send.
     pub(crate) incoming: Budget,
+    /// What requests are accounted with.
+    pub(crate) telemetry: Arc<Telemetry>,
     stopping: watch::Receiver<bool>,
 }
 
@@ -81,14 +85,31 @@ impl Bridge {
     }
 }
 
+/// Where a bridge listens.
+#[derive(Debug)]
+pub struct Listeners {
+    /// For every wire.
+    pub wires: Vec<TcpListener>,
+    /// For `/metrics` alone, without asking who is there.
+    pub metrics: Option<TcpListener>,
+}
+
+impl From<Vec<TcpListener>> for Listeners {
+    fn from(wires: Vec<TcpListener>) -> Self {
+        Self { wires, metrics: None }
+    }
+}
+
 /// Serves on every listener until `shutdown` completes; then closes every connection, ends every
 /// server process, and returns within [`Settings::stop_grace`] and a few seconds.
-pub async fn run(listeners: Vec<TcpListener>, settings: Settings, shutdown: impl Future<Output = ()>) {
+pub async fn run(listeners: impl Into<Listeners>, settings: Settings, shutdown: impl Future<Output = ()>) {
+    let Listeners { wires, metrics } = listeners.into();
     let (stop, stopping) = watch::channel(false);
     let (alive, mut ended) = mpsc::channel::<Infallible>(1);
     let lobby = Arc::new(Lobby::new(settings.max_connections.saturating_add(SPARE_SOCKETS)));
     let grace = settings.stop_grace;
     let children = Arc::new(Children::new(&settings, alive));
+    let (telemetry, exporting) = Telemetry::start(&settings.telemetry, Arc::clone(children.metrics()));
     let slots = Arc::new(Semaphore::new(settings.max_children));
     let warm = Warm::new(Arc::clone(&children), Arc::clone(&slots), settings.warm);
     let pool = Pool::new(Arc::clone(&children), Arc::clone(&slots), warm, &settings);
@@ -105,13 +126,23 @@ pub async fn run(listeners: Vec<TcpListener>, settings: Settings, shutdown: impl
         sessions: Sessions::default(),
         readiness: Readiness::default(),
         incoming: Budget::new(settings.max_buffered / 2, settings.max_message),
+        telemetry,
         settings,
         stopping,
     });
+    if bridge.settings.warm > 0 {
+        let bridge = Arc::clone(&bridge);
+        tokio::spawn(async move {
+            tokio::select! {
+                () = bridge.pool.prepare() => {}
+                () = bridge.stopped() => {}
+            }
+        });
+    }
     let router = router(&bridge);
-    for listener in listeners {
-        let (router, bridge) = (router.clone(), Arc::clone(&bridge));
-        tokio::spawn(accept(listener, Arc::clone(&lobby), router, bridge));
+    let served = wires.into_iter().map(|listener| (listener, router.clone()));
+    for (listener, router) in served.chain(metrics.map(|listener| (listener, scraped(&bridge)))) {
+        tokio::spawn(accept(listener, Arc::clone(&lobby), router, Arc::clone(&bridge)));
     }
     tokio::select! {
         () = shutdown => {}
@@ -128,6 +159,9 @@ pub async fn run(listeners: Vec<TcpListener>, settings: Settings, shutdown: impl
             children.kill_all();
         }
     }
+    if let Some(exporting) = exporting {
+        exporting.finish().await;
+    }
 }
 
 fn router(bridge: &Arc<Bridge>) -> Router {
@@ -141,6 +175,7 @@ fn router(bridge: &Arc<Bridge>) -> Router {
         .route("/docs", get(docs::page))
         .route("/healthz", get(health::healthz))
         .route("/readyz", get(readiness::readyz))
+        .route("/metrics", get(endpoint::metrics))
         .fallback(async || {
             Problem::new(StatusCode::NOT_FOUND, "there is nothing at this path").hint(PATHS).into_response()
         })
@@ -152,6 +187,19 @@ fn router(bridge: &Arc<Bridge>) -> Router {
         .layer(from_fn_with_state(Arc::clone(bridge), gate::check))
         .layer(from_fn_with_state(Arc::clone(bridge), cors::share))
         .layer(from_fn_with_state(Arc::clone(bridge), guard::check))
+        .layer(from_fn_with_state(Arc::clone(bridge), reception::receive))
+        .with_state(Arc::clone(bridge))
+}
+
+/// What is on the port for metrics. Pages and foreign names are kept out there too.
+fn scraped(bridge: &Arc<Bridge>) -> Router {
+    Router::new()
+        .route("/metrics", get(endpoint::metrics))
+        .fallback(async || {
+            Problem::new(StatusCode::NOT_FOUND, "there is only /metrics on this port").into_response()
+        })
+        .layer(from_fn_with_state(Arc::clone(bridge), guard::check))
+        .layer(from_fn_with_state(Arc::clone(bridge), reception::receive))
         .with_state(Arc::clone(bridge))
 }
 

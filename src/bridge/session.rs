@@ -28,6 +28,7 @@ use super::pool::PoolError;
 use super::readiness;
 use super::serve::Bridge;
 use super::socket::Peer;
+use super::telemetry::Account;
 use crate::mcp::{FrameError, LineReader};
 
 /// A client's WebSocket.
@@ -77,7 +78,7 @@ enum End {
 pub(crate) async fn run(
     mut socket: Socket,
     share: &Share,
-    client: (&Peer, &Principal),
+    client: (&Peer, &Principal, &Account),
     bridge: &Arc<Bridge>,
 ) {
     let first = match first(&mut socket, share, client, bridge).await {
@@ -92,11 +93,11 @@ pub(crate) async fn run(
 async fn first(
     socket: &mut Socket,
     share: &Share,
-    (peer, principal): (&Peer, &Principal),
+    (peer, principal, account): (&Peer, &Principal, &Account),
     bridge: &Arc<Bridge>,
 ) -> Result<Bytes, End> {
     let (sink, mut stream) = socket.split();
-    let ear = Ear::new(peer, share);
+    let ear = Ear::new(peer, share, account);
     let grace = bridge.settings.stop_grace;
     tokio::select! {
         line = next_line(&mut stream, &ear) => line,
@@ -111,7 +112,7 @@ async fn serve(
     mut socket: Socket,
     first: Bytes,
     share: &Share,
-    client: (&Peer, &Principal),
+    client: (&Peer, &Principal, &Account),
     bridge: &Arc<Bridge>,
 ) {
     let fresh = tokio::select! {
@@ -123,6 +124,7 @@ async fn serve(
         Ok(child) => child,
         Err(end) => return close(socket, &end, bridge).await,
     };
+    client.2.is_served_by(child.pid());
     let mut spoke = false;
     let end = talk(&mut socket, first, share, (&mut child, &mut spoke), client, bridge).await;
     share.release();
@@ -155,12 +157,12 @@ async fn talk(
     first: Bytes,
     share: &Share,
     (child, spoke): (&mut Child, &mut bool),
-    (peer, principal): (&Peer, &Principal),
+    (peer, principal, account): (&Peer, &Principal, &Account),
     bridge: &Arc<Bridge>,
 ) -> End {
     let Some(streams) = child.streams() else { return End::Ended };
     let (sink, stream) = socket.split();
-    let ear = Ear::new(peer, share);
+    let ear = Ear::new(peer, share, account);
     let grace = bridge.settings.stop_grace;
     let heard = Heard { spoke, bridge };
     tokio::select! {
@@ -190,6 +192,7 @@ async fn next_line(
             None => return Err(End::Left),
             Some(Err(error)) => return Err(end_of(error)),
         };
+        ear.account.hears(line.len());
         if line.ends_with(b"\n") {
             line.truncate(line.len() - 1);
         }
@@ -239,6 +242,7 @@ async fn from_server(
             line = stdout.next() => match line {
                 Ok(Some(line)) => {
                     heard.note(&line);
+                    ear.account.says(line.len());
                     let sent = send_line(&mut sink, line).await;
                     share.release();
                     sent
@@ -394,6 +398,8 @@ struct Ear<'a> {
     peer: &'a Peer,
     /// What the client's message under way holds; while it waits for room, nobody listens either.
     share: &'a Share,
+    /// What is heard and said counts.
+    account: &'a Account,
     start: Instant,
     /// Since when, in milliseconds after `start`; [`AWAY`] while not listening.
     since: AtomicU64,
@@ -402,8 +408,8 @@ struct Ear<'a> {
 const AWAY: u64 = u64::MAX;
 
 impl<'a> Ear<'a> {
-    fn new(peer: &'a Peer, share: &'a Share) -> Self {
-        Self { peer, share, start: Instant::now(), since: AtomicU64::new(AWAY) }
+    fn new(peer: &'a Peer, share: &'a Share, account: &'a Account) -> Self {
+        Self { peer, share, account, start: Instant::now(), since: AtomicU64::new(AWAY) }
     }
 
     fn listen(&self) {

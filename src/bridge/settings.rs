@@ -6,6 +6,7 @@ use super::auth::Doors;
 use super::mark::Family;
 use super::redaction::Redaction;
 use super::rlimit::ChildLimits;
+use super::telemetry::TelemetrySettings;
 
 /// What large messages may take of memory where nothing is said, in bytes.
 pub(crate) const MAX_BUFFERED: usize = 256 * 1024 * 1024;
@@ -53,6 +54,8 @@ pub struct Settings {
     pub allowed_hosts: Vec<String>,
     /// What lets clients in besides.
     pub doors: Doors,
+    /// What an operator sees.
+    pub telemetry: TelemetrySettings,
     /// How long a server that calls take turns on is kept without one.
     pub idle: Duration,
     /// How long a session of MCP's over HTTP is kept while its client neither asks nor listens.
@@ -117,6 +120,7 @@ impl Settings {
             allowed_origins: Vec::new(),
             allowed_hosts: Vec::new(),
             doors: Doors::default(),
+            telemetry: TelemetrySettings::default(),
             idle: Duration::from_mins(1),
             session_idle: Duration::from_mins(15),
             waits: Waits::default(),

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::greeting::Era;
 use super::link::{Answer, LinkEnd};
 use super::pool::Lease;
+use super::telemetry::Account;
 use crate::mcp::{Outcome, ToolAnswer, with_meta};
 
 /// Why a call has no answer.
@@ -24,7 +25,12 @@ pub(crate) enum ToolError {
 }
 
 /// Calls a tool; `arguments` is a JSON object.
-pub(crate) async fn call(lease: &Lease, tool: &str, arguments: Value) -> Result<ToolAnswer, ToolError> {
+pub(crate) async fn call(
+    lease: &Lease,
+    account: Option<&Account>,
+    tool: &str,
+    arguments: Value,
+) -> Result<ToolAnswer, ToolError> {
     if *lease.era() == Era::Bare {
         let answer = lease.link().ask(tool, Some(&arguments.to_string()), None).await?.answer().await?;
         return match answer {
@@ -33,17 +39,28 @@ pub(crate) async fn call(lease: &Lease, tool: &str, arguments: Value) -> Result<
         };
     }
     let params = json!({"name": tool, "arguments": arguments});
-    Ok(ToolAnswer::of_result(&ask(lease, "tools/call", params).await?))
-}
-
-async fn ask(lease: &Lease, method: &str, params: Value) -> Result<Value, ToolError> {
-    Ok(parsed(&ask_for_text(lease, method, params).await?))
+    let answer = parsed(&put(lease, account, "tools/call", params).await?);
+    Ok(ToolAnswer::of_result(&answer))
 }
 
 /// Asks a server that speaks JSON-RPC, and returns its result as it stands.
 pub(crate) async fn ask_for_text(lease: &Lease, method: &str, params: Value) -> Result<String, ToolError> {
+    put(lease, None, method, params).await
+}
+
+async fn put(
+    lease: &Lease,
+    account: Option<&Account>,
+    method: &str,
+    params: Value,
+) -> Result<String, ToolError> {
     let params = if matches!(lease.era(), Era::Modern { .. }) { with_meta(params) } else { params };
-    let answer = lease.link().ask(method, Some(&params.to_string()), None).await?.answer().await?;
+    let params = params.to_string();
+    let params = match account {
+        Some(account) => account.hand_on(params),
+        None => params,
+    };
+    let answer = lease.link().ask(method, Some(&params), None).await?.answer().await?;
     match answer {
         Answer::Rpc(outcome) => result(outcome),
         Answer::Bare(_) => Err(LinkEnd::Unreadable("it is no JSON-RPC any more".to_owned()).into()),

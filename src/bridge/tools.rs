@@ -16,6 +16,7 @@ use super::openapi::{Security, document};
 use super::problem::{self, Problem};
 use super::rest;
 use super::serve::Bridge;
+use super::telemetry::Account;
 use super::tls::Tls;
 use crate::mcp::BareRequest;
 
@@ -33,10 +34,11 @@ pub(crate) async fn list(
 pub(crate) async fn call(
     State(bridge): State<Arc<Bridge>>,
     Extension(principal): Extension<Principal>,
+    Extension(account): Extension<Account>,
     name: Result<Path<String>, PathRejection>,
     request: Request,
 ) -> Response {
-    answer(called(&bridge, &principal, name, request).await)
+    answer(called(&bridge, &principal, &account, name, request).await)
 }
 
 /// The `OpenAPI` document of the tools that may be called.
@@ -65,6 +67,7 @@ async fn listed(bridge: &Bridge, principal: &Principal) -> Result<Bytes, Problem
 async fn called(
     bridge: &Arc<Bridge>,
     principal: &Principal,
+    account: &Account,
     name: Result<Path<String>, PathRejection>,
     request: Request,
 ) -> Result<Bytes, Problem> {
@@ -76,7 +79,7 @@ async fn called(
     let is_nothing = request.body().is_end_stream() && !request.headers().contains_key(header::CONTENT_TYPE);
     let body = if is_nothing { Bytes::new() } else { rest::read(bridge, request).await? };
     let wanted = BareRequest { method, params: arguments(&body)? };
-    Ok(rest::bare(bridge, principal, wanted).await?.to_string().into())
+    Ok(rest::bare(bridge, principal, account, wanted).await?.to_string().into())
 }
 
 fn arguments(body: &[u8]) -> Result<Value, Problem> {

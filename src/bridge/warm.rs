@@ -11,7 +11,7 @@ use tokio::time::{Instant, sleep};
 use super::child::Child;
 use super::children::Children;
 
-/// Between the starts of two spares, so that their starts take no more than a part of the machine.
+/// Before the start of a spare, so that their starts take no more than a part of the machine.
 const PACE: Duration = Duration::from_millis(50);
 /// Between two looks whether there is room, or leave, for a spare.
 const LOOK: Duration = Duration::from_secs(1);
@@ -128,6 +128,8 @@ async fn keep(warm: Weak<Warm>, fewer: Arc<Notify>) {
         };
         if pause == Duration::MAX {
             fewer.notified().await;
+            // Whoever has just taken one is served first.
+            sleep(PACE).await;
         } else {
             sleep(pause).await;
         }

@@ -246,6 +246,7 @@ impl Assembly<'_, '_> {
             address: self.one("bridge.address")?,
             insecure: self.one("bridge.insecure")?,
             max_connections: self.one("bridge.max_connections")?,
+            max_children: self.some("bridge.max_children")?,
             max_message: self.one("bridge.max_message")?,
             call_timeout: duration(&self.one::<String>(TIMEOUT)?).ok_or_else(|| bug(TIMEOUT))?,
             allowed_origins: self.list("bridge.allowed_origins")?,

@@ -18,7 +18,7 @@ const ENVIRONMENT: &str = "orchestrator.environment";
 
 /// Variables that other settings decide, and by which of them: every rendering sets them, so that no
 /// file that is not in Git changes what is rendered.
-pub const DECIDED: [(&str, &str); 10] = [
+pub const DECIDED: [(&str, &str); 11] = [
     ("MCPO_LOG_DIR", "logs.mount"),
     ("MCPO_LOG_MAX_AGE", "logs.max_age"),
     ("MCPO_LOG_MAX_FILES", "logs.max_files"),
@@ -27,6 +27,7 @@ pub const DECIDED: [(&str, &str); 10] = [
     ("MCP_BRIDGE_ALLOW_ORIGIN", "bridge.allowed_origins"),
     ("MCP_BRIDGE_CALL_TIMEOUT", "bridge.call_timeout"),
     ("MCP_BRIDGE_COMMAND", "orchestrator.command"),
+    ("MCP_BRIDGE_MAX_CHILDREN", "bridge.max_children"),
     ("MCP_BRIDGE_MAX_CONNECTIONS", "bridge.max_connections"),
     ("MCP_BRIDGE_MAX_MESSAGE", "bridge.max_message"),
 ];

@@ -80,7 +80,7 @@ const ENVIRONMENT: Kind = Kind::Map { key: &Kind::Variable, value: &Kind::Value 
 const PORT: Kind = Kind::Number { min: 1, max: 65_535 };
 
 /// Every setting, in the order of the file.
-pub(super) static SETTINGS: [Setting; 43] = [
+pub(super) static SETTINGS: [Setting; 44] = [
     Setting {
         key: "project",
         kind: Kind::Project,
@@ -304,6 +304,13 @@ pub(super) static SETTINGS: [Setting; 43] = [
         default: Some("64"),
         otherwise: "",
         doc: "The most connections at a time.",
+    },
+    Setting {
+        key: "bridge.max_children",
+        kind: Kind::Number { min: 1, max: 65_535 },
+        default: None,
+        otherwise: "64, or what the container's limits leave room for",
+        doc: "The most server processes at a time.",
     },
     Setting {
         key: "bridge.max_message",

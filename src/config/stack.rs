@@ -207,6 +207,8 @@ pub struct Bridge {
     pub insecure: bool,
     /// The most connections at a time.
     pub max_connections: u32,
+    /// The most server processes at a time; without it, the bridge decides by what there is room for.
+    pub max_children: Option<u32>,
     /// The longest message.
     pub max_message: Bytes,
     /// How long a call may take.

@@ -60,6 +60,7 @@ impl<'a> Context<'a> {
         let mut environment = self.server_environment();
         let settings = [
             ("MCP_BRIDGE_MAX_CONNECTIONS", bridge.max_connections.to_string()),
+            ("MCP_BRIDGE_MAX_CHILDREN", bridge.max_children.map(|max| max.to_string()).unwrap_or_default()),
             ("MCP_BRIDGE_MAX_MESSAGE", bridge.max_message.to_string()),
             ("MCP_BRIDGE_CALL_TIMEOUT", format!("{}s", bridge.call_timeout.as_secs())),
             ("MCP_BRIDGE_ALLOW_ORIGIN", bridge.allowed_origins.join(",")),

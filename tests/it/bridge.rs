@@ -12,6 +12,7 @@ mod processes;
 mod program;
 mod readiness;
 mod rest;
+mod telemetry;
 mod tls;
 mod tools;
 mod websocket;

@@ -18,12 +18,20 @@ use super::super::serve::Bridge;
 /// The methods of all wires.
 const METHODS: &str = "GET, POST, DELETE";
 /// What a page may read besides what every page may.
-const EXPOSED: &str = "Mcp-Session-Id, MCP-Protocol-Version, Retry-After, WWW-Authenticate";
+const EXPOSED: &str = "Mcp-Session-Id, MCP-Protocol-Version, Retry-After, WWW-Authenticate, X-Request-Id";
 /// How long a browser may remember a leave, in seconds.
 const MAX_AGE: &str = "600";
 /// The headers that a page may send; also those of MCP's own, which begin with [`OF_MCP`].
-const HEADERS: [&str; 7] =
-    ["accept", "authorization", "baggage", "content-type", "last-event-id", "traceparent", "tracestate"];
+const HEADERS: [&str; 8] = [
+    "accept",
+    "authorization",
+    "baggage",
+    "content-type",
+    "last-event-id",
+    "traceparent",
+    "tracestate",
+    "x-request-id",
+];
 /// `Mcp-Session-Id`, `MCP-Protocol-Version`, `Mcp-Method`, `Mcp-Name`, `Mcp-Param-…`.
 const OF_MCP: &str = "mcp-";
 

@@ -13,6 +13,7 @@ use tokio::time::interval;
 
 use super::super::problem::Problem;
 use super::super::serve::Bridge;
+use super::super::telemetry::Account;
 use super::super::tls::Tls;
 use super::limits::{Excess, Limits, Place};
 use super::principal::Identity;
@@ -36,6 +37,9 @@ pub(crate) async fn check(State(bridge): State<Arc<Bridge>>, request: Request, n
     }
     match bridge.gate.admit(&mut parts) {
         Ok(principal) => {
+            if let Some(account) = parts.extensions.get::<Account>() {
+                account.comes_from(&principal);
+            }
             parts.extensions.insert(principal);
             next.run(Request::from_parts(parts, body)).await
         }

@@ -1,5 +1,6 @@
 //! Whom a request comes from.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
@@ -28,6 +29,23 @@ pub(crate) enum Identity {
 }
 
 impl Identity {
+    /// What tells names of different kinds apart.
+    pub(crate) fn kind(&self) -> &'static str {
+        match self {
+            Self::Address(_) => "address",
+            Self::Token(_) => "token",
+            Self::Certificate(_) => "certificate",
+        }
+    }
+
+    /// The name, which is unique within its kind.
+    pub(crate) fn name(&self) -> Cow<'_, str> {
+        match self {
+            Self::Address(address) => address.to_string().into(),
+            Self::Token(name) | Self::Certificate(name) => Cow::Borrowed(name),
+        }
+    }
+
     /// Somebody known by nothing else: their address, or, of IPv6, the network of 64 bits that one
     /// customer has for themselves.
     pub(crate) fn of_address(address: IpAddr) -> Self {

@@ -35,6 +35,7 @@ pub(crate) struct Session {
     lines: mpsc::Sender<Bytes>,
     /// Told when the client ends it.
     ended: Notify,
+    pid: u32,
 }
 
 impl Session {
@@ -51,6 +52,7 @@ impl Session {
             streams: Streams::new(KEPT_BYTES),
             lines,
             ended: Notify::new(),
+            pid: child.pid(),
         });
         let task = Task { child, session: Arc::clone(&session), outbox };
         tokio::spawn(async move {
@@ -58,6 +60,11 @@ impl Session {
             drop(place);
         });
         session
+    }
+
+    /// The server's process.
+    pub(super) fn pid(&self) -> u32 {
+        self.pid
     }
 
     /// What its client is sent.
@@ -171,6 +178,9 @@ impl Task {
         let why = end.words();
         tracing::debug!("a session ends: {why}");
         bridge.sessions.forget(&self.session);
+        if matches!(end, End::Server | End::Unreadable(_)) {
+            self.child.is_lost();
+        }
         self.outbox.close();
         self.session.fail(&why);
         self.session.streams.end();

@@ -13,12 +13,13 @@ use super::super::permitted;
 use super::super::problem::Problem;
 use super::super::serve::Bridge;
 use super::super::stateless::{INVALID_PARAMS, INVALID_REQUEST, Refusal, malformed, only};
+use super::super::telemetry::{Account, Wire};
 use super::interpreter::Message;
 use super::key::Key;
 use super::session::Session;
 use super::streams::{Event, NoStream, Reader};
 use super::{open, sse};
-use crate::mcp::{Envelope, Kind, LEGACY_VERSIONS, MODERN, Members};
+use crate::mcp::{Envelope, Kind, LEGACY_VERSIONS, MODERN, Members, request_line};
 
 const SESSION: &str = "mcp-session-id";
 const VERSION: &str = "mcp-protocol-version";
@@ -33,16 +34,18 @@ const NO_SESSION: i64 = -32001;
 pub(crate) async fn post(
     bridge: &Arc<Bridge>,
     principal: &Principal,
+    account: &Account,
     headers: &HeaderMap,
     body: &str,
 ) -> Result<Response, Problem> {
     accepts(headers, &["application/json", "text/event-stream"])?;
-    Ok(said(bridge, principal, headers, body).await?.unwrap_or_else(IntoResponse::into_response))
+    Ok(said(bridge, principal, account, headers, body).await?.unwrap_or_else(IntoResponse::into_response))
 }
 
 async fn said(
     bridge: &Arc<Bridge>,
     principal: &Principal,
+    account: &Account,
     headers: &HeaderMap,
     body: &str,
 ) -> Result<Result<Response, Refusal>, Problem> {
@@ -54,6 +57,7 @@ async fn said(
         };
         let message = Message { text: body, envelope: &envelope, kind: &kind };
         if matches!(&kind, Kind::Request(method) if method == "initialize") {
+            account.asks(Wire::HttpLegacy, Some("initialize"), None);
             return begin(bridge, principal, &message).await.map(Ok);
         }
     }
@@ -61,7 +65,7 @@ async fn said(
         Ok(found) => found,
         Err(refusal) => return Ok(Err(refusal)),
     };
-    let client = Client { bridge, principal, session: &session, version: &version };
+    let client = Client { bridge, principal, account, session: &session, version: &version };
     Ok(if is_batch { client.batch(body).await } else { client.message(body).await })
 }
 
@@ -186,6 +190,7 @@ fn find(
 struct Client<'c> {
     bridge: &'c Arc<Bridge>,
     principal: &'c Principal,
+    account: &'c Account,
     session: &'c Arc<Session>,
     version: &'c str,
 }
@@ -194,9 +199,26 @@ impl Client<'_> {
     async fn message(&self, body: &str) -> Result<Response, Refusal> {
         let (envelope, kind) = Envelope::read(body).map_err(|error| malformed(body, &error))?;
         let message = Message { text: body, envelope: &envelope, kind: &kind };
-        let Some(reader) = self.say(&message).await? else { return Ok(StatusCode::ACCEPTED.into_response()) };
+        let traced = self.traced(&message);
+        let reader = match &traced {
+            None => self.say(&message).await?,
+            Some(text) => {
+                let (envelope, kind) = Envelope::read(text).map_err(|error| malformed(text, &error))?;
+                self.say(&Message { text, envelope: &envelope, kind: &kind }).await?
+            }
+        };
+        let Some(reader) = reader else { return Ok(StatusCode::ACCEPTED.into_response()) };
         let lists_tools = matches!(&kind, Kind::Request(method) if method == "tools/list");
         Ok(self.answer(reader, lists_tools).await)
+    }
+
+    /// A request with its place in its client's trace; `None` where it has none, or names it itself.
+    fn traced(&self, message: &Message<'_>) -> Option<String> {
+        let Kind::Request(method) = message.kind else { return None };
+        let params = message.envelope.params.map_or("{}", |params| params.get());
+        let traced = self.account.hand_on(params.to_owned());
+        let id = message.envelope.id.map_or("null", |id| id.get());
+        (traced != params).then(|| request_line(id, method, Some(&traced)))
     }
 
     /// Passes a message on; the reader is of what comes of a request.
@@ -205,13 +227,16 @@ impl Client<'_> {
             self.session.tell(message).await;
             return Ok(None);
         };
+        let tool = (method == "tools/call").then(|| message.envelope.params.and_then(tool_of)).flatten();
+        self.account.asks(Wire::HttpLegacy, Some(method), tool.as_deref());
+        self.account.is_served_by(self.session.pid());
         let id = message.envelope.id.map_or("null", |id| id.get());
         let refuse = |status, words: &str| Refusal::new(status, Some(id), INVALID_REQUEST, words);
         if method == "initialize" {
             return Err(refuse(StatusCode::BAD_REQUEST, "the session is initialized already"));
         }
         if method == "tools/call"
-            && let Some(denied) = self.denied(message)
+            && let Some(denied) = permitted::denied(self.principal, &tool.unwrap_or_default())
         {
             return Err(Refusal::new(StatusCode::OK, Some(id), INVALID_PARAMS, &denied));
         }
@@ -224,15 +249,6 @@ impl Client<'_> {
                 Refusal::new(StatusCode::NOT_FOUND, Some(id), NO_SESSION, "the session has ended")
             }
         })
-    }
-
-    fn denied(&self, message: &Message<'_>) -> Option<String> {
-        if !self.principal.is_restricted() {
-            return None;
-        }
-        let params = message.envelope.params.and_then(|params| Members::read(params.get()));
-        let tool = params.and_then(|params| params.value::<String>("name")).unwrap_or_default();
-        permitted::denied(self.principal, &tool)
     }
 
     /// One JSON object where the answer comes at once, and else a stream of events.
@@ -296,6 +312,10 @@ impl Client<'_> {
         });
         Ok(sse::response(stream::select_all(streams)))
     }
+}
+
+fn tool_of(params: &serde_json::value::RawValue) -> Option<String> {
+    Members::read(params.get())?.value("name")
 }
 
 fn json(text: bytes::Bytes) -> Response {

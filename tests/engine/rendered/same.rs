@@ -121,6 +121,7 @@ logs:
 bridge:
   address: 127.0.0.2
   max_connections: 9
+  max_children: 5
   max_message: 3m
   call_timeout: 33s
   allowed_origins: ["https://a.example", "http://b.example:8080"]

@@ -5,10 +5,12 @@ use std::time::Duration;
 use futures_util::{SinkExt, StreamExt};
 use mcpo_deploy::bridge::Settings;
 use mcpo_deploy::wire::http::{self, Limits};
+use rustix::process::Signal;
 use serde_json::json;
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::Message;
 
+use super::program::{client, end, program, serve};
 use super::{Bridge, Client, PATIENCE, hear, of_script, pid, say, settings, until};
 
 /// A mebibyte, the longest message here; there is room for one in each direction.
@@ -92,6 +94,30 @@ async fn a_client_that_takes_no_large_answer_holds_up_large_ones_only_until_it_i
     }
     drop(stuck);
     bridge.finish().await;
+}
+
+#[tokio::test]
+async fn an_idle_client_takes_little() {
+    // What `ceiling.rs` counts for one, and the measure is.
+    const MOST: usize = 30 << 10;
+    const CLIENTS: usize = 1000;
+    let serving = serve(program().args(["--listen", "127.0.0.1:0", "--", "cat"]), 1).await;
+    let resident = || {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", serving.id())).expect("it runs");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("its size");
+        line.trim().trim_end_matches(" kB").parse::<usize>().expect("a number") << 10
+    };
+    // What the first ones take, everybody has.
+    let mut clients = vec![client(serving.addrs[0]).await];
+    let before = resident();
+    while clients.len() <= CLIENTS {
+        clients.push(client(serving.addrs[0]).await);
+    }
+    let each = resident().saturating_sub(before) / CLIENTS;
+    assert!(each <= MOST, "{each} bytes for each");
+    say(&mut clients[CLIENTS / 2], "x").await;
+    assert_eq!(hear(&mut clients[CLIENTS / 2]).await, "x");
+    assert_eq!(end(serving, Signal::TERM).await, Some(0));
 }
 
 #[tokio::test]

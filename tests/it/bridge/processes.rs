@@ -8,6 +8,7 @@ use mcpo_deploy::bridge::Settings;
 use rustix::process::Signal;
 use serde_json::{Value, json};
 use tokio::time::timeout;
+use tokio_tungstenite::tungstenite::Error;
 
 use super::program::{Serving, client, end, output, program, serve};
 use super::{Bridge, Client, PATIENCE, children_of, fixture, gone, hear, of_script, pid, say, send, until};
@@ -160,9 +161,13 @@ async fn a_server_that_fails_at_every_start_is_refused_at_once_with_the_reason()
             assert!(code == 1011 || code == 1013, "{code} {reason}");
             assert!(reason.contains("exit status: 3") || code == 1013, "{reason}");
         }
-        super::refused(bridge.try_client(&[]).await)
+        bridge.try_client(&[]).await
     };
-    let (status, body) = timeout(PATIENCE, refusal).await.expect("in time");
+    let refusal = timeout(PATIENCE, refusal).await.expect("in time");
+    let Err(Error::Http(response)) = &refusal else { panic!("not refused: {refusal:?}") };
+    let seconds = response.headers()["retry-after"].to_str().expect("text").parse::<u64>();
+    assert!(seconds.is_ok_and(|seconds| (1..=60).contains(&seconds)));
+    let (status, body) = super::refused(refusal);
     assert_eq!(status, 503);
     assert!(body.contains("exit status: 3"), "{body}");
     bridge.finish().await;

@@ -97,9 +97,14 @@ async fn a_server_that_works_again_is_ready_again() {
     let fixture = super::fixture();
     let script = format!("test -e {} || exit 3; exec {} legacy", mended.display(), fixture.display());
     let bridge = Bridge::of_script(&script).await;
-    // Until it is held back: three failures in a row.
-    let body = until_it_is(&bridge, 503).await;
-    assert!(body["reason"].as_str().is_some_and(|why| why.contains("exit status: 3")), "{body}");
+    // Until it is held back, when nobody is let in.
+    let held_back = async {
+        while bridge.try_client(&[]).await.is_ok() {
+            let body = until_it_is(&bridge, 503).await;
+            assert!(body["reason"].as_str().is_some_and(|why| why.contains("exit status: 3")), "{body}");
+        }
+    };
+    timeout(PATIENCE, held_back).await.expect("in time");
     std::fs::write(&mended, "").expect("a file");
     assert_eq!(until_it_is(&bridge, 200).await["era"], "legacy");
     bridge.finish().await;

@@ -9,7 +9,7 @@ use tokio::net::TcpStream;
 
 use super::{Bridge, gone, hear, of_fixture, of_script, say, settings, until};
 
-const LIMITS: Limits = Limits { deadline: super::PATIENCE, body: 1 << 20 };
+pub(super) const LIMITS: Limits = Limits { deadline: super::PATIENCE, body: 1 << 20 };
 
 async fn post(bridge: &Bridge, body: impl Into<String>) -> Answer {
     let host = bridge.addr.to_string();

@@ -8,7 +8,7 @@ use mcpo_deploy::wire::http::{self, Limits};
 use serde_json::{Value, json};
 
 use super::admission::ask;
-use super::{Bridge, fixture, of_fixture, of_script, settings, until};
+use super::{Bridge, fixture, hear, of_fixture, of_script, say, settings, until};
 
 const LIMITS: Limits = Limits { deadline: super::PATIENCE, body: 4 << 20 };
 const JSON: (&str, &str) = ("content-type", "application/json");
@@ -89,8 +89,11 @@ async fn every_failure_of_a_call_is_the_same_as_over_the_one_path_for_all() {
     let bridge = Bridge::start(settings).await;
     for (tool, status) in [("fail", 422), ("arguments", 422), ("nothing", 404), ("crash", 502), ("hang", 504)]
     {
-        let by_path = post(&bridge, &format!("/tools/{tool}"), &[JSON], "{}").await;
-        let by_body = post(&bridge, "/mcp", &[JSON], &json!({"method": tool}).to_string()).await;
+        let mut by_path = post(&bridge, &format!("/tools/{tool}"), &[JSON], "{}").await;
+        let mut by_body = post(&bridge, "/mcp", &[JSON], &json!({"method": tool}).to_string()).await;
+        for (_, problem) in [&mut by_path, &mut by_body] {
+            assert!(problem["request_id"].take().is_string(), "{problem}");
+        }
         assert_eq!((by_path.0, &by_path), (status, &by_body), "{tool}");
     }
     bridge.finish().await;
@@ -158,9 +161,11 @@ async fn a_server_that_fails_while_it_lists_fails_as_in_a_call() {
         bridge.finish().await;
     }
     let mut full = of_fixture("legacy");
-    full.max_connections = 1;
+    full.max_children = 1;
     let bridge = Bridge::start(full).await;
-    let _held = bridge.client().await;
+    let mut held = bridge.client().await;
+    say(&mut held, r#"{"jsonrpc":"2.0","id":1,"method":"tools/list"}"#).await;
+    hear(&mut held).await;
     assert_eq!(get(&bridge, "/tools").await.0, 503);
     bridge.finish().await;
 }

@@ -9,7 +9,7 @@ pub(super) const APP: [(&str, &str); 3] =
     [("app.image", "shop/web:1.2"), ("app.ports", "{8080: 80}"), ("app.environment", "{LANG: C}")];
 
 /// Every setting that a file can show, each another than by default.
-pub(super) const EVERYTHING: [(&str, &str); 24] = [
+pub(super) const EVERYTHING: [(&str, &str); 25] = [
     ("project", "shop"),
     ("orchestrator.command", "[serve, --verbose]"),
     ("orchestrator.env_file", "none"),
@@ -32,6 +32,7 @@ pub(super) const EVERYTHING: [(&str, &str); 24] = [
     ("bridge.rest_port", "9002"),
     ("bridge.address", "127.0.0.2"),
     ("bridge.max_connections", "8"),
+    ("bridge.max_children", "4"),
     ("bridge.allowed_origins", "[https://app.example]"),
     ("app.image", "shop/web"),
 ];

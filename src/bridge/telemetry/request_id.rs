@@ -1,0 +1,66 @@
+//! What a request is called in the log and in its answer.
+
+use std::fmt::Write;
+
+use axum::http::{HeaderMap, HeaderName, HeaderValue};
+
+use super::trace::random;
+
+/// Where a request is given its name, and an answer says it.
+pub(crate) const HEADER: HeaderName = HeaderName::from_static("x-request-id");
+/// The longest name that a client may give, in bytes.
+const ID_BYTES: usize = 64;
+
+/// A short word of letters, digits and `-._`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct RequestId(Box<str>);
+
+impl RequestId {
+    /// The client's, where it gave one that is safe to repeat; else a new one.
+    pub(crate) fn of(headers: &HeaderMap) -> Self {
+        let given = headers.get(HEADER).and_then(|value| value.to_str().ok()).filter(|id| {
+            let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_');
+            (1..=ID_BYTES).contains(&id.len()) && id.bytes().all(plain)
+        });
+        Self(given.map_or_else(made, Into::into))
+    }
+
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// As a header says it.
+    pub(crate) fn value(&self) -> Option<HeaderValue> {
+        HeaderValue::from_str(&self.0).ok()
+    }
+}
+
+fn made() -> Box<str> {
+    let mut id = String::with_capacity(16);
+    // Writing to a string cannot fail.
+    let _ = write!(id, "{:016x}", random());
+    id.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn given(id: &str) -> bool {
+        let mut headers = HeaderMap::new();
+        headers.insert(HEADER, HeaderValue::from_bytes(id.as_bytes()).expect("a value"));
+        RequestId::of(&headers).as_str() == id
+    }
+
+    #[test]
+    fn a_short_word_of_the_client_s_is_taken_and_everything_else_replaced() {
+        for id in ["a", "7b4c-1.x_Y", &"a".repeat(ID_BYTES)] {
+            assert!(given(id), "{id}");
+        }
+        for id in ["", "a b", "a=b", "\"", "a,b", "é", &"a".repeat(ID_BYTES + 1)] {
+            assert!(!given(id), "{id}");
+        }
+        let made = RequestId::of(&HeaderMap::new());
+        assert!(made.as_str().len() == 16 && made != RequestId::of(&HeaderMap::new()));
+    }
+}
