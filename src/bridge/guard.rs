@@ -8,8 +8,8 @@
 //! `Origin` is the scheme, name and port that the request's `Host` names, and the host is one of ours;
 //! a page that points its own name at us fails at the host, another port of this machine's is another
 //! origin, and no page can choose the `Origin` that its browser sends. A TLS proxy changes the scheme:
-//! the origin that it shows has to be named. `WebSockets` and sessions stay closed to that page, since it
-//! needs neither.
+//! the origin that it shows has to be named. `WebSockets` and the streams of sessions stay closed to that
+//! page, since it needs neither.
 
 use std::net::IpAddr;
 use std::sync::Arc;

@@ -224,6 +224,7 @@ fn problem() -> Value {
             "hint": {"type": "string", "description": "What would help"},
             "result": {"description": "What a tool said that failed"},
             "code": {"type": "integer", "description": "The server's JSON-RPC error code"},
+            "request_id": {"type": "string", "description": "What the bridge's log calls this request"},
         },
     })
 }
