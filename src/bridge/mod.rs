@@ -26,6 +26,7 @@ mod child;
 mod children;
 mod connection;
 mod crash_loop;
+mod ear;
 mod error;
 mod exchange;
 mod greeting;
