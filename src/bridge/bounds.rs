@@ -57,3 +57,38 @@ impl Bounds {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser;
+
+    #[derive(Debug, Parser)]
+    struct Line {
+        #[command(flatten)]
+        bounds: Bounds,
+    }
+
+    fn ceilings(flags: &[&str], room: &Room) -> Result<Ceilings, StartError> {
+        let line = Line::try_parse_from([&["x"], flags].concat()).expect("flags");
+        line.bounds.ceilings(room)
+    }
+
+    #[test]
+    fn more_spares_than_servers_and_more_connections_than_files_are_refused() {
+        let room = Room { files: Some(1000), pids: Some(100), memory: None };
+        assert_eq!(ceilings(&["--warm", "28"], &room).expect("room").children, 28);
+        let error = ceilings(&["--warm", "29"], &room).expect_err("more than there may be");
+        assert!(matches!(error, StartError::ManySpares { warm: 29, children: 28 }), "{error}");
+        let error = ceilings(&["--max-connections", "900"], &room).expect_err("more than there are files");
+        assert!(matches!(error, StartError::FewFiles { asked: 900, fit: 760 }), "{error}");
+    }
+
+    #[test]
+    fn a_limit_is_given_in_the_units_of_docker() {
+        let flags = ["x", "--child-memory", "2g", "--child-files", "100"];
+        let limits = Line::try_parse_from(flags).expect("flags").bounds.limits();
+        assert_eq!(limits, ChildLimits { files: 100, memory: Some(2 << 30), file_size: None });
+        assert!(Line::try_parse_from(["x", "--child-files", "0"]).is_err());
+    }
+}
