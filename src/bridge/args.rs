@@ -236,6 +236,8 @@ impl Serve {
             max_children: ceilings.children,
             max_waiting: self.bounds.max_waiting,
             warm: self.bounds.warm,
+            idle: self.bounds.server_idle,
+            session_idle: self.bounds.session_idle,
             limits: self.bounds.limits(),
             status_tool: self.status_tool.clone().filter(|tool| !tool.is_empty()),
             max_message: self.max_message,
@@ -304,7 +306,7 @@ fn buffered_bytes(text: &str) -> Result<usize, String> {
     usize::try_from(bytes(text)?).map_err(|_| "write a size that fits into memory".to_owned())
 }
 
-fn duration(text: &str) -> Result<Duration, String> {
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
     let wrong = || "write a number and a unit, such as 500ms, 90s or 5m; at most a day".to_owned();
     let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let (number, unit) = text.split_at(digits);

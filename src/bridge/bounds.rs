@@ -1,8 +1,10 @@
 //! The flags that bound how many there are of everything, and what each server takes.
 
+use std::time::Duration;
+
 use clap::Args;
 
-use super::args::{bytes, count};
+use super::args::{bytes, count, duration};
 use super::ceiling::{Ceilings, Room};
 use super::error::StartError;
 use super::rlimit::ChildLimits;
@@ -25,6 +27,12 @@ pub struct Bounds {
     /// processes and go first when room is needed.
     #[arg(long, env = "MCP_BRIDGE_WARM", value_name = "N", default_value = "0")]
     pub warm: usize,
+    /// How long a session of MCP's over HTTP is kept while its client neither asks nor listens: 90s, 15m.
+    #[arg(long, env = "MCP_BRIDGE_SESSION_IDLE", value_name = "TIME", default_value = "15m", value_parser = duration)]
+    pub session_idle: Duration,
+    /// How long a server that calls take turns on is kept without one.
+    #[arg(long, env = "MCP_BRIDGE_SERVER_IDLE", value_name = "TIME", default_value = "60s", value_parser = duration)]
+    pub server_idle: Duration,
     /// The most files that a server has open.
     #[arg(long, env = "MCP_BRIDGE_CHILD_FILES", value_name = "N", default_value = "4096", value_parser = count)]
     pub child_files: usize,
@@ -55,5 +63,40 @@ impl Bounds {
             memory: self.child_memory,
             file_size: self.child_file_size,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser;
+
+    #[derive(Debug, Parser)]
+    struct Line {
+        #[command(flatten)]
+        bounds: Bounds,
+    }
+
+    fn ceilings(flags: &[&str], room: &Room) -> Result<Ceilings, StartError> {
+        let line = Line::try_parse_from([&["x"], flags].concat()).expect("flags");
+        line.bounds.ceilings(room)
+    }
+
+    #[test]
+    fn more_spares_than_servers_and_more_connections_than_files_are_refused() {
+        let room = Room { files: Some(1000), pids: Some(100), memory: None };
+        assert_eq!(ceilings(&["--warm", "28"], &room).expect("room").children, 28);
+        let error = ceilings(&["--warm", "29"], &room).expect_err("more than there may be");
+        assert!(matches!(error, StartError::ManySpares { warm: 29, children: 28 }), "{error}");
+        let error = ceilings(&["--max-connections", "900"], &room).expect_err("more than there are files");
+        assert!(matches!(error, StartError::FewFiles { asked: 900, fit: 760 }), "{error}");
+    }
+
+    #[test]
+    fn a_limit_is_given_in_the_units_of_docker() {
+        let flags = ["x", "--child-memory", "2g", "--child-files", "100"];
+        let limits = Line::try_parse_from(flags).expect("flags").bounds.limits();
+        assert_eq!(limits, ChildLimits { files: 100, memory: Some(2 << 30), file_size: None });
+        assert!(Line::try_parse_from(["x", "--child-files", "0"]).is_err());
     }
 }

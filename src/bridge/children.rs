@@ -101,12 +101,14 @@ impl Children {
         pids.insert(pid.as_raw_nonzero().get(), mark.clone());
         drop(pids);
         self.metrics.servers.start();
+        // At once: until then it has ours.
+        let limited = self.limits.set(pid);
         let adjusted = std::fs::write(format!("/proc/{pid}/oom_score_adj"), OOM_SCORE_ADJ);
         if let Err(error) = adjusted {
             tracing::debug!("server[{pid}] is not made the first to go when memory is short: {error}");
         }
         let running = Running { process, pid, mark, children: Arc::clone(self), slot };
-        match self.limits.set(pid) {
+        match limited {
             Ok(()) => Child::new(running),
             Err(error) => {
                 running.kill();

@@ -25,6 +25,7 @@ use super::held::{self, Held};
 use super::link::{Answer, Aside, Asked, LinkEnd};
 use super::permitted;
 use super::pool::Lease;
+use super::readiness;
 use super::serve::Bridge;
 use super::sessions::sse;
 use super::stateless::{Refusal, Stateless};
@@ -157,7 +158,7 @@ impl Exchange {
     }
 
     /// The next thing that the client is to hear.
-    async fn step(&mut self, bridge: &Bridge) -> Step {
+    async fn step(&mut self, bridge: &Arc<Bridge>) -> Step {
         loop {
             let breath = async {
                 if self.questions.is_empty() {
@@ -171,7 +172,10 @@ impl Exchange {
                 Some(aside) = self.told.recv() => aside,
                 answer = self.asked.answer() => return match answer {
                     Ok(answer) => Step::Done(self.outcome(answer)),
-                    Err(end) => Step::Broken(end.to_string()),
+                    Err(end) => {
+                        readiness::suspect(bridge);
+                        Step::Broken(end.to_string())
+                    }
                 },
                 () = breath => return Step::Ask,
                 () = bridge.stopped() => return Step::Broken(STOPPING.to_owned()),

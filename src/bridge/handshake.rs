@@ -21,8 +21,10 @@ use super::telemetry::Account;
 
 /// The subprotocol that the SDKs' WebSocket clients ask for, and insist on.
 const SUBPROTOCOL: &str = "mcp";
-/// What is read from a socket at once, in bytes. Held by every connection, twice.
+/// What is read from a socket at once, in bytes. Held by every connection.
 const READ_BYTES: usize = 8 * 1024;
+/// Likewise where a frame begins: heads, and small frames whole. Held by every connection too.
+const HEAD_BYTES: usize = 2 * 1024;
 
 /// Lets a client in, whose first message will start a server for it.
 pub(crate) async fn websocket(
@@ -64,7 +66,7 @@ pub(crate) async fn websocket(
         if let Ok(upgraded) = upgrade.await {
             let max_message = bridge.settings.max_message;
             let share = bridge.incoming.share();
-            let io = Pieces::new(TokioIo::new(upgraded), READ_BYTES, max_message, Arc::clone(&share));
+            let io = Pieces::new(TokioIo::new(upgraded), HEAD_BYTES, max_message, Arc::clone(&share));
             let config = config(max_message);
             let socket = WebSocketStream::from_raw_socket(io, Role::Server, Some(config)).await;
             session::run(socket, &share, (&peer, &principal, &account), &bridge).await;

@@ -88,3 +88,19 @@ pub(crate) fn processes() -> impl Iterator<Item = Pid> {
     let entries = std::fs::read_dir("/proc").into_iter().flatten();
     entries.filter_map(|entry| Pid::from_raw(entry.ok()?.file_name().to_str()?.parse().ok()?))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_family_is_read_as_it_was_written_and_nothing_else_is_one() {
+        let family = Family::new();
+        assert_eq!(Family::read(family.text()), Some(family.clone()));
+        assert!(Mark::new(&family).variable().1.starts_with(family.text()));
+        // An empty one would be everybody's.
+        for text in ["", "0", "x".repeat(32).as_str(), "é".repeat(16).as_str()] {
+            assert_eq!(Family::read(text), None, "{text}");
+        }
+    }
+}

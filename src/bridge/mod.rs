@@ -35,6 +35,7 @@ mod children;
 mod connection;
 mod crash_loop;
 mod docs;
+mod ear;
 mod error;
 mod exchange;
 mod greeting;

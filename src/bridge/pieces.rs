@@ -127,6 +127,16 @@ impl<S: AsyncRead + Unpin> AsyncRead for Pieces<S> {
             }
             if this.piece > 0 {
                 ready!(this.share.poll_room(cx));
+                // Past what came with the head, payload needs no buffer of ours.
+                if this.inner.buffer().is_empty() {
+                    let most = this.piece.min(into.remaining());
+                    let mut direct = ReadBuf::new(into.initialize_unfilled_to(most));
+                    ready!(Pin::new(this.inner.get_mut()).poll_read(cx, &mut direct))?;
+                    let count = direct.filled().len();
+                    into.advance(count);
+                    this.piece -= count;
+                    return Poll::Ready(Ok(()));
+                }
             }
             let bytes = ready!(Pin::new(&mut this.inner).poll_fill_buf(cx))?;
             let Some(&byte) = bytes.first() else { return Poll::Ready(Ok(())) };

@@ -233,6 +233,8 @@ impl Pool {
                 Some(turn) => turn,
                 None => self.turn.lock().await,
             };
+            // Whoever finds out how the server speaks may need the next place for that.
+            drop(self.era.lock().await);
             loop {
                 let came_back = self.came_back.notified();
                 if let Some(seat) = self.seat(able) {

@@ -3,7 +3,6 @@
 
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::{Buf, Bytes};
@@ -23,6 +22,7 @@ use tokio_tungstenite::tungstenite::{Error, Message};
 use super::auth::Principal;
 use super::budget::{Metered, Share};
 use super::child::Child;
+use super::ear::Ear;
 use super::pieces::{PIECE_BYTES, Pieces};
 use super::pool::PoolError;
 use super::readiness;
@@ -389,51 +389,4 @@ async fn say_goodbye(mut socket: Socket, code: CloseCode, reason: &str) {
         while matches!(raw.read(&mut rest).await, Ok(count) if count > 0) {}
     };
     let _ = timeout(GOODBYE, farewell).await;
-}
-
-/// Whether the client is being listened to. While the bridge waits for the server to read instead,
-/// the client's silence says nothing.
-#[derive(Debug)]
-struct Ear<'a> {
-    peer: &'a Peer,
-    /// What the client's message under way holds; while it waits for room, nobody listens either.
-    share: &'a Share,
-    /// What is heard and said counts.
-    account: &'a Account,
-    start: Instant,
-    /// Since when, in milliseconds after `start`; [`AWAY`] while not listening.
-    since: AtomicU64,
-}
-
-const AWAY: u64 = u64::MAX;
-
-impl<'a> Ear<'a> {
-    fn new(peer: &'a Peer, share: &'a Share, account: &'a Account) -> Self {
-        Self { peer, share, account, start: Instant::now(), since: AtomicU64::new(AWAY) }
-    }
-
-    fn listen(&self) {
-        let now = u64::try_from(self.start.elapsed().as_millis()).unwrap_or(AWAY - 1);
-        self.since.store(now, Ordering::Relaxed);
-    }
-
-    fn turn_away(&self) {
-        self.since.store(AWAY, Ordering::Relaxed);
-    }
-
-    /// How long nothing has come although somebody listened.
-    fn silence(&self) -> Duration {
-        match self.since.load(Ordering::Relaxed) {
-            AWAY => Duration::ZERO,
-            _ if self.share.is_waiting() => {
-                // Once there is room, it has its time anew.
-                self.listen();
-                Duration::ZERO
-            }
-            since => {
-                let listening = self.start.elapsed().saturating_sub(Duration::from_millis(since));
-                listening.min(self.peer.silence())
-            }
-        }
-    }
 }

@@ -10,8 +10,8 @@ use tokio::time::{Instant, timeout};
 
 /// The longest line that is passed on whole, in bytes; the rest of a longer one is dropped.
 const LINE_BYTES: usize = 8 * 1024;
-/// What is read at once, in bytes.
-const CHUNK_BYTES: usize = 4 * 1024;
+/// What is read at once, in bytes. Held by every server's owner.
+const CHUNK_BYTES: usize = 1024;
 /// Lines that are passed on at once, and then in each second: a flood is not to fill the log, nor to hold
 /// up everybody until the log has been written.
 const BURST: u32 = 500;

@@ -28,7 +28,7 @@ pub struct Entry {
     /// token or a certificate is enough.
     #[arg(long, env = "MCP_BRIDGE_TLS_CLIENT_CA", value_name = "FILE")]
     pub tls_client_ca: Option<PathBuf>,
-    /// The most server processes that one client has at a time. A client is a token, a certificate's
+    /// The most connections and calls that one client has at a time. A client is a token, a certificate's
     /// name, or, where neither is asked for, an address.
     #[arg(long, env = "MCP_BRIDGE_MAX_CONNECTIONS_PER_PRINCIPAL", value_name = "N", value_parser = connections)]
     pub max_connections_per_principal: Option<usize>,

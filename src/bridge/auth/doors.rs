@@ -11,7 +11,7 @@ pub struct Doors {
     pub tokens: Option<TokenFile>,
     /// The certificates; without them, all connections are in the clear.
     pub tls: Option<Tls>,
-    /// The most server processes that one principal has at a time.
+    /// The most connections and calls that one principal has at a time.
     pub max_connections_per_principal: Option<usize>,
     /// The most requests of one principal's in a second, and at once.
     pub max_requests_per_second: Option<u32>,

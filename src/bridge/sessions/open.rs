@@ -82,6 +82,7 @@ async fn begin(
     let Ok(mut reader) = session.ask(message, &id).await else { return Ok(None) };
     let answer = timeout(patience, answer_of(session, &mut reader)).await.ok().flatten();
     let Some(answer) = answer else { return Ok(None) };
+    bridge.children.crashes.worked();
     let Some(version) = version_of(&answer) else { return Ok(Some(Begun { id: None, answer })) };
     let id = bridge.sessions.keep(session, principal, &version);
     let id = id.ok_or_else(|| bad_gateway(&"the system has no randomness for a session's id"))?;

@@ -11,6 +11,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval};
 use super::super::auth::limits::Place;
 use super::super::child::Child;
 use super::super::serve::Bridge;
+use super::super::telemetry::Wire;
 use super::interpreter::{Act, Interpreter, Message};
 use super::key::Key;
 use super::streams::{NoStream, Reader, Streams};
@@ -54,10 +55,11 @@ impl Session {
             ended: Notify::new(),
             pid: child.pid(),
         });
+        let counted = bridge.telemetry.metrics().session(Wire::HttpLegacy);
         let task = Task { child, session: Arc::clone(&session), outbox };
         tokio::spawn(async move {
             task.run(&bridge).await;
-            drop(place);
+            drop((place, counted));
         });
         session
     }

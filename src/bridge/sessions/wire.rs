@@ -13,13 +13,13 @@ use super::super::permitted;
 use super::super::problem::Problem;
 use super::super::serve::Bridge;
 use super::super::stateless::{INVALID_PARAMS, INVALID_REQUEST, Refusal, malformed, only};
-use super::super::telemetry::{Account, Wire};
+use super::super::telemetry::{Account, RpcFault, Wire};
 use super::interpreter::Message;
 use super::key::Key;
 use super::session::Session;
 use super::streams::{Event, NoStream, Reader};
 use super::{open, sse};
-use crate::mcp::{Envelope, Kind, LEGACY_VERSIONS, MODERN, Members, request_line};
+use crate::mcp::{Envelope, Kind, LEGACY_VERSIONS, MODERN, Members, Outcome, request_line};
 
 const SESSION: &str = "mcp-session-id";
 const VERSION: &str = "mcp-protocol-version";
@@ -319,7 +319,24 @@ fn tool_of(params: &serde_json::value::RawValue) -> Option<String> {
 }
 
 fn json(text: bytes::Bytes) -> Response {
-    ([(header::CONTENT_TYPE, "application/json")], text).into_response()
+    let fault = rpc_fault(&text);
+    let mut response = ([(header::CONTENT_TYPE, "application/json")], text).into_response();
+    if let Some(fault) = fault {
+        response.extensions_mut().insert(fault);
+    }
+    response
+}
+
+/// The error that an answer is, where it is one.
+fn rpc_fault(text: &[u8]) -> Option<RpcFault> {
+    // Most answers are results, and begin as ours and the SDKs' do.
+    let head = &text[..text.len().min(256)];
+    if !head.windows(7).any(|part| part == b"\"error\"") {
+        return None;
+    }
+    let (_, kind) = Envelope::read(std::str::from_utf8(text).ok()?).ok()?;
+    let Kind::Response(Outcome::Error(error)) = kind else { return None };
+    Some(RpcFault(Members::read(error.get())?.value("code").unwrap_or_default()))
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Spans on their way to a collector, over OTLP/HTTP in JSON.
 //!
-//! Own code on the HTTP client that is here: see `docs/adr/0006-telemetry.md`. A request's end puts a span
+//! Own code on the HTTP client that is here: see `docs/adr/0007-telemetry.md`. A request's end puts a span
 //! into a queue or, where that is full, drops and counts it; one task sends what is there in batches. What
 //! the collector does not take is dropped and counted too: keeping it would be a queue without end.
 

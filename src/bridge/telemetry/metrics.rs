@@ -3,7 +3,7 @@
 //!
 //! Own code, because the crates for this give that away for generality: `prometheus-client` and
 //! `metrics` look each sample's labels up in a map that is locked or hashed; what is here is arrays. See
-//! `docs/adr/0006-telemetry.md`.
+//! `docs/adr/0007-telemetry.md`.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -141,6 +141,18 @@ async fn past_the_ceiling_a_call_is_refused_with_503() {
 }
 
 #[tokio::test]
+async fn calls_take_turns_on_the_only_server_there_may_be_however_its_ways_are_found_out() {
+    for dialect in ["legacy", "bare", "fussy"] {
+        let mut settings = of_fixture(dialect);
+        settings.max_children = 1;
+        let bridge = Bridge::start(settings).await;
+        let (one, two) = tokio::join!(call(&bridge, "status"), call(&bridge, "status"));
+        assert_eq!((one.0, two.0), (200, 200), "{dialect}: {} {}", one.1, two.1);
+        bridge.finish().await;
+    }
+}
+
+#[tokio::test]
 async fn a_caller_that_leaves_leaves_no_process() {
     let folder = tempfile::tempdir().expect("a folder");
     let note = folder.path().join("pid");
