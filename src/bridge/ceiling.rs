@@ -16,7 +16,7 @@ const PIDS_PER_CHILD: u64 = 3;
 const OWN_MEMORY: u64 = 64 << 20;
 /// What a small server takes, in bytes.
 const MEMORY_PER_CHILD: u64 = 16 << 20;
-/// What an idle WebSocket takes, in bytes; a test holds it.
+/// What an idle WebSocket takes at most, in bytes; a test holds it.
 const MEMORY_PER_CONNECTION: u64 = 32 << 10;
 /// The part of the memory that idle `WebSocket`s may take: one in so many.
 const CONNECTIONS_PART: u64 = 4;

@@ -22,7 +22,7 @@ use super::telemetry::Account;
 /// The subprotocol that the SDKs' WebSocket clients ask for, and insist on.
 const SUBPROTOCOL: &str = "mcp";
 /// What is read from a socket at once, in bytes. Held by every connection.
-const READ_BYTES: usize = 8 * 1024;
+const READ_BYTES: usize = 6 * 1024;
 /// Likewise where a frame begins: heads, and small frames whole. Held by every connection too.
 const HEAD_BYTES: usize = 2 * 1024;
 
