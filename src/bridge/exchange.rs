@@ -181,6 +181,8 @@ impl Exchange {
                 () = bridge.stopped() => return Step::Broken(STOPPING.to_owned()),
                 () = sleep_until(self.deadline) => return Step::Broken(TOO_SLOW.to_owned()),
             };
+            // Whoever says something is at work.
+            self.deadline = self.deadline.max(Instant::now() + bridge.settings.call_timeout);
             match aside {
                 Aside::Notification { method, params } => {
                     if self.wants(&method, params.as_deref()) {

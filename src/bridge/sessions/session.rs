@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::io::AsyncWriteExt;
 use tokio::sync::{Notify, mpsc};
-use tokio::time::{Instant, MissedTickBehavior, interval};
+use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 
 use super::super::auth::limits::Place;
 use super::super::child::Child;
@@ -36,6 +36,8 @@ pub(crate) struct Session {
     lines: mpsc::Sender<Bytes>,
     /// Told when the client ends it.
     ended: Notify,
+    /// How long the server may take to read.
+    patience: Duration,
     pid: u32,
 }
 
@@ -53,6 +55,7 @@ impl Session {
             streams: Streams::new(KEPT_BYTES),
             lines,
             ended: Notify::new(),
+            patience: bridge.settings.call_timeout,
             pid: child.pid(),
         });
         let counted = bridge.telemetry.metrics().session(Wire::HttpLegacy);
@@ -86,8 +89,8 @@ impl Session {
         self.streams.stir();
         let acts = self.interpreter().hear_client(message);
         for line in self.carry_out(acts) {
-            // When the server has ended, its task has answered everybody.
-            if self.lines.send(line).await.is_err() {
+            // When the server has ended, its task has answered everybody; so it has where it does not read.
+            if !matches!(timeout(self.patience, self.lines.send(line)).await, Ok(Ok(()))) {
                 return;
             }
         }
@@ -196,7 +199,6 @@ impl Task {
         let (own, mut own_lines) = mpsc::channel(OWN_LINES);
         let read = async {
             loop {
-                session.streams.room().await;
                 match streams.stdout.next().await {
                     Ok(Some(line)) => {
                         let acts = session.interpreter().hear_server(line);
@@ -205,6 +207,8 @@ impl Task {
                                 return End::Unreadable("it asks and does not listen".to_owned());
                             }
                         }
+                        // Until it was taken, it counts as held.
+                        session.streams.room().await;
                         streams.share.release();
                     }
                     Ok(None) | Err(FrameError::Io(_)) => return End::Server,

@@ -12,12 +12,13 @@ use bytes::Bytes;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
+use super::super::budget::SMALL_BYTES;
 use super::key::Key;
 
 /// The stream of what belongs to no request.
 pub(crate) const GENERAL: u64 = 0;
 /// What a reader may leave untaken before its server has to wait, in bytes.
-const HIGH_WATER: usize = 256 * 1024;
+const HIGH_WATER: usize = SMALL_BYTES;
 /// Ended streams that can still be resumed.
 const FINISHED_KEPT: usize = 16;
 
@@ -267,7 +268,7 @@ impl Log {
         if last {
             self.finish(number);
         }
-        self.shrink(most);
+        self.shrink(most, number);
     }
 
     /// Where a message goes that belongs to no request: to whoever listens to such; else to the request
@@ -303,15 +304,17 @@ impl Log {
     }
 
     /// Drops what was taken, the oldest first, and after that what nobody comes for; never what a reader
-    /// is about to take, and of no stream the last message alone.
-    fn shrink(&mut self, most: usize) {
+    /// is about to take, nor what has come just now, which is `newest` stream's.
+    fn shrink(&mut self, most: usize, newest: u64) {
         for taken_only in [true, false] {
-            for stream in self.streams.values_mut() {
-                while self.bytes > most && stream.kept.len() > 1 {
-                    let goes = |event: &Event| event.number <= stream.taken;
-                    let may_go =
-                        stream.kept.front().is_some_and(goes) || (!taken_only && stream.reader.is_none());
-                    if !may_go {
+            for (&number, stream) in &mut self.streams {
+                let latest = if number == newest { stream.next - 1 } else { u64::MAX };
+                while self.bytes > most {
+                    let goes = |event: &Event| {
+                        let is_taken = event.number <= stream.taken;
+                        event.number != latest && (is_taken || (!taken_only && stream.reader.is_none()))
+                    };
+                    if !stream.kept.front().is_some_and(goes) {
                         break;
                     }
                     self.bytes -= stream.kept.pop_front().map_or(0, |event| event.text.len());
@@ -512,7 +515,14 @@ mod tests {
         for _ in 0..100 {
             streams.push(None, "flood");
         }
-        assert!(streams.log().bytes <= 10 + 5, "{}", streams.log().bytes);
+        assert!(streams.log().bytes <= 10, "{}", streams.log().bytes);
+        for id in 2..100 {
+            let reader = streams.open(key(id), 999).expect("new");
+            reader.keep();
+            drop(reader);
+            streams.answer(&key(id), "an answer that is longer than all that may be kept");
+        }
+        assert_eq!(streams.log().bytes, 50, "the newest alone");
     }
 
     #[tokio::test]
