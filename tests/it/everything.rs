@@ -125,10 +125,12 @@ fn a_state_that_is_not_as_it_was_given_out_and_answers_that_are_none_are_refused
 }
 
 #[test]
-fn a_client_that_cannot_answer_is_not_asked() {
+fn a_client_that_cannot_answer_is_not_asked_but_by_the_tool_that_does_not_look() {
     let mut server = Server::legacy(&json!({}));
-    server.call("test_missing_capability", &json!({}));
+    server.call("test_elicitation", &json!({"arguments": {"message": "?"}}));
     assert_eq!(server.hear()["result"]["isError"], true);
+    server.call("test_missing_capability", &json!({}));
+    assert_eq!(server.hear()["method"], "sampling/createMessage");
     let mut server = Server::start(&["modern"]);
     server.call("test_missing_capability", &json!({"_meta": meta("2026-07-28", &json!({}))}));
     let error = server.hear()["error"].take();
