@@ -129,6 +129,7 @@ fn a_client_that_cannot_answer_is_not_asked_but_by_the_tool_that_does_not_look()
     let mut server = Server::legacy(&json!({}));
     server.call("test_elicitation", &json!({"arguments": {"message": "?"}}));
     assert_eq!(server.hear()["result"]["isError"], true);
+    let mut server = Server::legacy(&json!({}));
     server.call("test_missing_capability", &json!({}));
     assert_eq!(server.hear()["method"], "sampling/createMessage");
     let mut server = Server::start(&["modern"]);
