@@ -10,6 +10,7 @@ mod stateless;
 
 use serde_json::{Value, json};
 
+use super::super::link;
 use super::key::Key;
 use crate::mcp::{Envelope, Kind, Members, Outcome, response_line};
 
@@ -155,11 +156,7 @@ fn cancellation(id: &str, why: &str) -> Act {
 
 /// The progress token that a request's parameters carry.
 fn token_of(params: Option<&str>) -> Option<Key> {
-    // Most requests have none, and are not taken apart.
-    let params = params.filter(|params| params.contains("progressToken"))?;
-    let params = Members::read(params)?;
-    let meta = Members::read(params.get("_meta")?)?;
-    Some(Key::of(meta.get("progressToken")?))
+    params.and_then(link::token_of).map(|token| Key::of(&token))
 }
 
 #[cfg(test)]
