@@ -178,7 +178,10 @@ impl Catalogs {
     /// The list. However many ask, the server is asked once at a time; a failure is that of all who
     /// wait for it, and is not kept.
     pub(crate) async fn get(&self) -> Outcome {
-        let mut answer = self.answer();
+        let mut answer = match self.look() {
+            Ok(fresh) => return Ok(fresh),
+            Err(answer) => answer,
+        };
         match answer.wait_for(Option::is_some).await.as_deref() {
             Ok(Some((_, outcome))) => outcome.clone(),
             // Whoever asked is gone without a word.
@@ -186,11 +189,15 @@ impl Catalogs {
         }
     }
 
-    fn answer(&self) -> Answer {
+    /// The list that is fresh, or where the next one will be.
+    fn look(&self) -> Result<Arc<Catalog>, Answer> {
         // What is kept is valid after every statement: a panic elsewhere does not spoil it.
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(answer) = last.as_ref().filter(|answer| is_of_use(answer)) {
-            return answer.clone();
+            return match &*answer.borrow() {
+                Some((_, Ok(catalog))) => Ok(Arc::clone(catalog)),
+                _ => Err(answer.clone()),
+            };
         }
         let (tell, answer) = watch::channel(None);
         let (pool, limit, mut stopping) = (Arc::clone(&self.pool), self.limit, self.stopping.clone());
@@ -203,7 +210,7 @@ impl Catalogs {
             tell.send_replace(Some((Instant::now(), outcome.map(Arc::new))));
         });
         *last = Some(answer.clone());
-        answer
+        Err(answer)
     }
 }
 

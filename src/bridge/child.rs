@@ -91,7 +91,7 @@ impl Running {
         };
         // What left the group has outlived it.
         let swept = async {
-            while self.mark.kill() {
+            while self.children.sweep(&self.mark) {
                 sleep(SWEEP_PAUSE).await;
             }
         };
@@ -200,7 +200,7 @@ impl Child {
 }
 
 /// Whether a process of ours has ended; it is left to be reaped.
-fn has_ended(pid: Pid) -> bool {
+pub(crate) fn has_ended(pid: Pid) -> bool {
     let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
     !matches!(waitid(WaitId::Pid(pid), options), Ok(None))
 }

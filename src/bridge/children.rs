@@ -11,9 +11,10 @@ use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, WaitOptions, kill_proc
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 
 use super::budget::{Budget, Share};
-use super::child::{Child, Ending, Running};
+use super::child::{Child, Ending, Running, has_ended};
 use super::crash_loop::{CrashLoop, Failure};
-use super::mark::{Family, Mark, processes};
+use super::kin;
+use super::mark::{Family, Mark};
 use super::redaction::Redaction;
 use super::rlimit::ChildLimits;
 use super::settings::{Command, Settings};
@@ -176,12 +177,23 @@ impl Children {
         if !matches!(waitid(WaitId::All, peek), Ok(Some(_))) {
             return;
         }
-        for pid in ended_children() {
-            if !ours.contains_key(&pid.as_raw_nonzero().get()) {
+        for pid in kin::children().unwrap_or_default() {
+            if !ours.contains_key(&pid.as_raw_nonzero().get()) && has_ended(pid) {
                 // It has ended, and only this thread, under this lock, reaps it.
                 let _ = waitpid(Some(pid), WaitOptions::NOHANG);
             }
         }
+    }
+
+    /// Kills what a server that was reaped has left behind. Whether there was anything: it may take a
+    /// moment to go, or have started more just before.
+    pub(crate) fn sweep(&self, mark: &Mark) -> bool {
+        let is_clean = {
+            let ours = self.pids();
+            let known = |pid: &Pid| ours.contains_key(&pid.as_raw_nonzero().get()) || self.family.is_guard(*pid);
+            self.reaps_orphans && kin::children().is_some_and(|children| children.iter().all(known))
+        };
+        !is_clean && mark.kill()
     }
 
     fn pids(&self) -> MutexGuard<'_, BTreeMap<i32, Mark>> {
@@ -193,24 +205,6 @@ impl Children {
 /// Signals a group. One that has gone already is no error.
 pub(crate) fn kill_group(leader: Pid, signal: Signal) {
     let _ = kill_process_group(leader, signal);
-}
-
-/// Our children that have ended and wait to be reaped. `waitid` can look without reaping but does
-/// not tell whom it saw, hence `/proc`; without one, orphans are left to whoever started us.
-fn ended_children() -> Vec<Pid> {
-    let us = rustix::process::getpid();
-    let has_ended = |pid: &Pid| {
-        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-        state_and_parent(&stat) == Some(("Z", us.as_raw_nonzero().get()))
-    };
-    processes().filter(has_ended).collect()
-}
-
-/// The third and fourth fields of `/proc/PID/stat`; the second is the name, in brackets, and may
-/// hold anything.
-fn state_and_parent(stat: &str) -> Option<(&str, i32)> {
-    let mut fields = stat.get(stat.rfind(')')? + 1..)?.split_ascii_whitespace();
-    Some((fields.next()?, fields.next()?.parse().ok()?))
 }
 
 #[cfg(test)]
@@ -237,10 +231,4 @@ mod tests {
         assert!(!std::path::Path::new(&format!("/proc/{pid}")).exists());
     }
 
-    #[test]
-    fn a_process_name_cannot_pass_for_its_state() {
-        assert_eq!(state_and_parent("7 (a) Z 1 (b) S 42 7 7"), Some(("S", 42)));
-        assert_eq!(state_and_parent("7 (cat) Z 1 7 7"), Some(("Z", 1)));
-        assert_eq!(state_and_parent("7 cat"), None);
-    }
 }

@@ -6,15 +6,12 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use axum::Router;
-use axum::body::Body;
 use axum::http::{Request, StatusCode};
 use bytes::Bytes;
 use hyper::body::{Frame, Incoming, SizeHint};
 use hyper::server::conn::http1;
-use hyper::service::{Service, service_fn};
+use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
@@ -22,21 +19,23 @@ use tokio_rustls::server::TlsStream;
 
 use super::auth::Caller;
 use super::lobby::Guest;
+use super::reception::Port;
 use super::serve::Bridge;
 use super::socket::{Peer, Socket};
+use super::telemetry::Counted;
 use super::tls::{Tls, client_of};
 
 /// The longest head of a request, in bytes.
 const HEAD_BYTES: usize = 32 * 1024;
 
 /// Serves a connection until it or the bridge ends, or its room is needed.
-pub(crate) async fn serve(peer: Arc<Peer>, guest: Arc<Guest>, router: Router, bridge: Arc<Bridge>) {
+pub(crate) async fn serve(peer: Arc<Peer>, guest: Arc<Guest>, port: Port, bridge: Arc<Bridge>) {
     let socket = Socket::new(Arc::clone(&peer), bridge.settings.waits.write);
     let caller = Caller { address: peer.address(), certificate: None };
     match bridge.settings.doors.tls.clone() {
-        None => converse(socket, caller, peer, guest, router, &bridge).await,
+        None => converse(socket, caller, peer, guest, port, &bridge).await,
         // On the heap, for connections in the clear carry its size too.
-        Some(tls) => Box::pin(encrypted(&tls, socket, caller, peer, guest, router, &bridge)).await,
+        Some(tls) => Box::pin(encrypted(&tls, socket, caller, peer, guest, port, &bridge)).await,
     }
 }
 
@@ -46,14 +45,14 @@ async fn encrypted(
     mut caller: Caller,
     peer: Arc<Peer>,
     guest: Arc<Guest>,
-    router: Router,
+    port: Port,
     bridge: &Arc<Bridge>,
 ) {
     tokio::select! {
         shaken = shake_hands(tls, socket, bridge) => match shaken {
             Ok(stream) => {
                 caller.certificate = client_of(stream.get_ref().1);
-                converse(stream, caller, peer, guest, router, bridge).await;
+                converse(stream, caller, peer, guest, port, bridge).await;
             }
             Err(error) => tracing::debug!("no TLS with {}: {error}", caller.address),
         },
@@ -72,24 +71,20 @@ async fn converse(
     caller: Caller,
     peer: Arc<Peer>,
     guest: Arc<Guest>,
-    router: Router,
+    port: Port,
     bridge: &Arc<Bridge>,
 ) {
-    let router = TowerToHyperService::new(router);
-    let asking = Arc::clone(&guest);
+    let (asking, answering) = (Arc::clone(&guest), Arc::clone(bridge));
     let service = service_fn(move |mut request: Request<Incoming>| {
-        let guest = Arc::clone(&asking);
+        let (guest, port, bridge) = (Arc::clone(&asking), port.clone(), Arc::clone(&answering));
         guest.asks();
         request.extensions_mut().insert(Arc::clone(&peer));
         request.extensions_mut().insert(caller.clone());
-        let answer = router.call(request);
         async move {
-            let answer = answer.await?;
-            if answer.status() == StatusCode::SWITCHING_PROTOCOLS {
-                return Ok(answer);
-            }
+            let answer = port.answer(&bridge, request).await;
             // Only once the answer is told to its end does the client owe something again.
-            Ok::<_, Infallible>(answer.map(|body| Body::new(Told { body, _guest: Owes(guest) })))
+            let owes = (answer.status() != StatusCode::SWITCHING_PROTOCOLS).then(|| Owes(guest));
+            Ok::<_, Infallible>(answer.map(|body| Told { body, _guest: owes }))
         }
     });
     let connection = http1::Builder::new()
@@ -116,8 +111,8 @@ async fn converse(
 
 /// An answer's body, which may go on for as long as the client likes.
 struct Told {
-    body: Body,
-    _guest: Owes,
+    body: Counted,
+    _guest: Option<Owes>,
 }
 
 /// Puts a guest among those who owe a request, when it is dropped.

@@ -14,7 +14,6 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use futures_util::stream;
 use serde_json::{Value, json};
-use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 
 use super::abilities::{is_answer, is_question};
@@ -23,6 +22,7 @@ use super::auth::limits::Place;
 use super::greeting::Era;
 use super::held::{self, Held};
 use super::link::{Answer, Aside, Asked, LinkEnd};
+use super::mailbox::Said;
 use super::permitted;
 use super::pool::Lease;
 use super::readiness;
@@ -94,7 +94,6 @@ pub(crate) async fn resume(
 pub(crate) struct Exchange {
     lease: Lease,
     asked: Asked,
-    told: mpsc::Receiver<Aside>,
     pub(crate) request: Stateless,
     deadline: Instant,
     client: Client,
@@ -139,10 +138,9 @@ impl Exchange {
         }
         let given = held::answers(&request).map_err(|refused| Box::new(whole(&request, &refused)))?;
         let given = given.into_iter().collect();
-        let (asides, told) = mpsc::channel(ASIDES);
-        let asked = lease.link().ask(method_for(lease.era(), &request), Some(&params), Some(asides)).await;
+        let asked = lease.link().ask(method_for(lease.era(), &request), Some(&params), ASIDES).await;
         let asked = asked.map_err(|end| Box::new(broken(&request, &end)))?;
-        Ok(Self { lease, asked, told, request, deadline, client, questions: BTreeMap::new(), given })
+        Ok(Self { lease, asked, request, deadline, client, questions: BTreeMap::new(), given })
     }
 
     async fn respond(mut self, bridge: &Arc<Bridge>) -> Response {
@@ -167,14 +165,13 @@ impl Exchange {
                 sleep(BREATH).await;
             };
             let aside = tokio::select! {
-                // What came before the answer is told before it.
                 biased;
-                Some(aside) = self.told.recv() => aside,
-                answer = self.asked.answer() => return match answer {
-                    Ok(answer) => Step::Done(self.outcome(answer)),
-                    Err(end) => {
+                said = self.asked.next() => match said {
+                    Said::Aside(aside) => aside,
+                    Said::Answer(Ok(answer)) => return Step::Done(self.outcome(answer)),
+                    Said::Answer(Err(end)) => {
                         readiness::suspect(bridge);
-                        Step::Broken(end.to_string())
+                        return Step::Broken(end.to_string());
                     }
                 },
                 () = breath => return Step::Ask,
@@ -291,7 +288,7 @@ async fn say_level(lease: &Lease, request: &Stateless) {
     }
     let params = json!({"level": crate::mcp::level_name(level)}).to_string();
     // What it cannot do it logs as it likes; what reaches the client is decided here.
-    if let Ok(mut asked) = lease.link().ask("logging/setLevel", Some(&params), None).await
+    if let Ok(mut asked) = lease.link().ask("logging/setLevel", Some(&params), 0).await
         && asked.answer().await.is_ok()
     {
         lease.link().set_level(level);

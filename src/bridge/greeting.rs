@@ -131,7 +131,7 @@ async fn asked(
     params: &str,
     patience: Duration,
 ) -> Result<Answer, GreetingError> {
-    let mut asked = link.ask(method, Some(params), None).await?;
+    let mut asked = link.ask(method, Some(params), 0).await?;
     if let Ok(answer) = timeout(patience, asked.answer()).await {
         Ok(answer?)
     } else {

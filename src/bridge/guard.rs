@@ -12,23 +12,10 @@
 //! page, since it needs neither.
 
 use std::net::IpAddr;
-use std::sync::Arc;
 
-use axum::extract::{Request, State};
 use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
-use axum::middleware::Next;
-use axum::response::{IntoResponse, Response};
 
 use super::problem::Problem;
-use super::serve::Bridge;
-
-/// Turns away what the guest list does not name.
-pub(crate) async fn check(State(bridge): State<Arc<Bridge>>, request: Request, next: Next) -> Response {
-    match bridge.guests.admit(request.method(), request.uri(), request.headers()) {
-        Ok(()) => next.run(request).await,
-        Err(problem) => problem.into_response(),
-    }
-}
 
 /// The hosts and origins that are accepted.
 #[derive(Debug, Clone)]
@@ -46,7 +33,8 @@ impl Guests {
         Self { hosts: lower(hosts), origins: lower(origins), scheme }
     }
 
-    fn admit(&self, method: &Method, uri: &Uri, headers: &HeaderMap) -> Result<(), Problem> {
+    /// Turns away what the guest list does not name.
+    pub(crate) fn admit(&self, method: &Method, uri: &Uri, headers: &HeaderMap) -> Result<(), Problem> {
         let host = only(headers, &header::HOST)?.ok_or_else(|| bad("the request names no Host"))?;
         self.admit_host(host)?;
         // A request line may name its host too, and then counts for more than the header.

@@ -35,6 +35,7 @@ pub(super) async fn keep(family: &Family) -> Infallible {
     loop {
         match start(family) {
             Ok(mut guardian) => {
+                family.set_guard(guardian.id());
                 // Waiting would close it, and that is what it takes for our end.
                 let _input = guardian.stdin.take();
                 // Whoever reaped it, it has ended.

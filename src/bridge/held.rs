@@ -18,7 +18,7 @@ use super::secret::secret;
 use super::serve::Bridge;
 pub(crate) use super::stateless::INVALID_PARAMS;
 use super::stateless::Stateless;
-use crate::mcp::{Members, Outcome};
+use crate::mcp::{Members, Outcome, mentions};
 
 /// How long somebody may think about an answer.
 const PATIENCE: Duration = Duration::from_mins(10);
@@ -111,7 +111,7 @@ impl Held {
 /// What a client answers, by the names of the questions, each as JSON.
 pub(crate) fn answers(request: &Stateless) -> Result<Vec<(String, String)>, Outcome<String>> {
     // Most requests have none, and are not taken apart.
-    if !request.params.contains("inputResponses") {
+    if !mentions(&request.params, "inputResponses") {
         return Ok(Vec::new());
     }
     let params = Members::read(&request.params).unwrap_or_default();

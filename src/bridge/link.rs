@@ -12,14 +12,15 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::io::AsyncWriteExt;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{mpsc, watch};
 
 use super::changes::{Change, Changes, Filter, RESOURCES};
 use super::child::{Child, Ending};
 use super::greeting::Era;
+use super::mailbox::{Mailbox, Said};
 use crate::mcp::{
     CAPABILITIES_KEY, Envelope, FrameError, Kind, Members, Outcome, VERSION_KEY, bare_line,
-    notification_line, request_line, response_line,
+    mentions, notification_line, request_line, response_line,
 };
 
 /// Lines that wait to be written: whoever has another waits.
@@ -85,8 +86,7 @@ pub(crate) enum Speech {
 /// A call that is under way.
 #[derive(Debug)]
 struct Call {
-    answer: oneshot::Sender<Result<Answer, LinkEnd>>,
-    asides: Option<mpsc::Sender<Aside>>,
+    mailbox: Arc<Mailbox>,
     /// The progress token that the client gave, as JSON.
     token: Option<String>,
 }
@@ -144,8 +144,7 @@ impl Shared {
         let mut calls = self.calls();
         calls.ended.get_or_insert_with(|| end.clone());
         for (_, call) in calls.open.drain() {
-            // Whoever has given up does not hear it.
-            let _ = call.answer.send(Err(end.clone()));
+            call.mailbox.answer(Err(end.clone()));
         }
     }
 }
@@ -218,14 +217,14 @@ impl Link {
         self.shared.ending().clone()
     }
 
-    /// Sends a request. `params` is JSON; `asides` is told what the server says meanwhile.
+    /// Sends a request. `params` is JSON; of what the server says meanwhile, up to `asides` are kept.
     pub(crate) async fn ask(
         &self,
         method: &str,
         params: Option<&str>,
-        asides: Option<mpsc::Sender<Aside>>,
+        asides: usize,
     ) -> Result<Asked, LinkEnd> {
-        let (answer, answered) = oneshot::channel();
+        let mailbox = Mailbox::new(asides);
         let (id, line) = {
             let mut calls = self.shared.calls();
             if let Some(end) = &calls.ended {
@@ -239,11 +238,11 @@ impl Link {
             } else {
                 request_line(id, method, params.as_deref())
             };
-            calls.open.insert(id, Call { answer, asides, token });
+            calls.open.insert(id, Call { mailbox: Arc::clone(&mailbox), token });
             (id, line)
         };
         let asked =
-            Asked { id, answered, done: false, link: self.shared.clone(), given_up: self.given_up.clone() };
+            Asked { id, mailbox, done: false, link: self.shared.clone(), given_up: self.given_up.clone() };
         self.send(line).await?;
         Ok(asked)
     }
@@ -278,7 +277,7 @@ impl Link {
                 for uri in new.resources() {
                     let params = serde_json::json!({"uri": uri}).to_string();
                     // Whether it can is in its capabilities; its answer says no more.
-                    self.ask("resources/subscribe", Some(&params), None).await?.forget();
+                    self.ask("resources/subscribe", Some(&params), 0).await?.forget();
                 }
             }
             Era::Modern { version, .. } => {
@@ -311,22 +310,29 @@ impl Link {
 #[derive(Debug)]
 pub(crate) struct Asked {
     id: u64,
-    answered: oneshot::Receiver<Result<Answer, LinkEnd>>,
+    mailbox: Arc<Mailbox>,
     done: bool,
     link: Arc<Shared>,
     given_up: mpsc::UnboundedSender<u64>,
 }
 
 impl Asked {
+    /// Waits for what the server says next; the answer comes last, and once.
+    pub(crate) async fn next(&mut self) -> Said {
+        let said = self.mailbox.next().await;
+        self.done |= matches!(said, Said::Answer(_));
+        said
+    }
+
     /// Waits for the answer.
     pub(crate) async fn answer(&mut self) -> Result<Answer, LinkEnd> {
-        let answer = (&mut self.answered).await.unwrap_or(Err(LinkEnd::Ended));
-        self.done = true;
-        answer
+        loop {
+            if let Said::Answer(answer) = self.next().await {
+                return answer;
+            }
+        }
     }
-}
 
-impl Asked {
     /// From now on progress is told under this token of the client's, as JSON.
     pub(crate) fn rename(&self, token: Option<String>) {
         if let Some(call) = self.link.calls().open.get_mut(&self.id) {
@@ -437,8 +443,7 @@ impl Shared {
                 };
                 let call = id.and_then(|id| self.calls().open.remove(&id.parse().ok()?));
                 if let Some(call) = call {
-                    // Whoever has given up does not hear it.
-                    drop(call.answer.send(Ok(Answer::Rpc(outcome))));
+                    call.mailbox.answer(Ok(Answer::Rpc(outcome)));
                 } else {
                     tracing::debug!("an answer to nobody");
                 }
@@ -483,7 +488,7 @@ impl Shared {
         let mut calls = self.calls();
         let only = calls.open.keys().next().copied().filter(|_| calls.open.len() == 1);
         if let Some(call) = only.filter(|_| is_answer).and_then(|id| calls.open.remove(&id)) {
-            drop(call.answer.send(Ok(Answer::Bare(line.to_owned()))));
+            call.mailbox.answer(Ok(Answer::Bare(line.to_owned())));
         } else {
             tracing::debug!("the server wrote a line that is no message");
         }
@@ -494,7 +499,7 @@ impl Shared {
         let calls = self.calls();
         let mut open = calls.open.values();
         let (Some(only), None) = (open.next(), open.next()) else { return false };
-        only.asides.as_ref().is_some_and(|asides| asides.try_send(aside).is_ok())
+        only.mailbox.put(aside)
     }
 
     /// Progress names its call by our token.
@@ -502,11 +507,11 @@ impl Shared {
         let Some(mut params) = Members::read(params) else { return };
         let calls = self.calls();
         let call = params.value::<u64>("progressToken").and_then(|token| calls.open.get(&token));
-        let Some(Call { asides: Some(asides), token: Some(token), .. }) = call else { return };
+        let Some(Call { mailbox, token: Some(token) }) = call else { return };
         params.set("progressToken", token.as_str());
         // Of progress the latest counts; some may be lost.
         let params = Some(params.to_string());
-        let _ = asides.try_send(Aside::Notification { method: PROGRESS.to_owned(), params });
+        mailbox.put(Aside::Notification { method: PROGRESS.to_owned(), params });
     }
 }
 
@@ -533,7 +538,7 @@ fn cancellation(id: u64, speech: Speech) -> Bytes {
 
 /// The progress token that parameters carry, as JSON.
 pub(crate) fn token_of(params: &str) -> Option<String> {
-    let members = params.contains("progressToken").then(|| Members::read(params)).flatten()?;
+    let members = mentions(params, "progressToken").then(|| Members::read(params)).flatten()?;
     Some(Members::read(members.get("_meta")?)?.get("progressToken")?.to_owned())
 }
 
@@ -542,7 +547,7 @@ fn with_token(params: Option<&str>, id: u64) -> (Option<String>, Option<String>)
     let Some(params) = params else { return (None, None) };
     let changed = || {
         // Most requests have none, and are not taken apart.
-        let mut members = params.contains("progressToken").then(|| Members::read(params)).flatten()?;
+        let mut members = mentions(params, "progressToken").then(|| Members::read(params)).flatten()?;
         let meta = members.get("_meta")?.to_owned();
         let mut meta = Members::read(&meta)?;
         let token = meta.get("progressToken")?.to_owned();

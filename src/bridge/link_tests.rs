@@ -10,59 +10,64 @@ fn result(text: &str) -> Answer {
     Answer::Rpc(Outcome::Result(text.to_owned()))
 }
 
-struct Waiting {
-    answered: oneshot::Receiver<Result<Answer, LinkEnd>>,
-    told: mpsc::Receiver<Aside>,
+fn call(shared: &Shared, id: u64, token: Option<&str>) -> Arc<Mailbox> {
+    let mailbox = Mailbox::new(4);
+    let call = Call { mailbox: Arc::clone(&mailbox), token: token.map(str::to_owned) };
+    shared.calls().open.insert(id, call);
+    mailbox
 }
 
-fn call(shared: &Shared, id: u64, token: Option<&str>) -> Waiting {
-    let (answer, answered) = oneshot::channel();
-    let (asides, told) = mpsc::channel(4);
-    let call = Call { answer, asides: Some(asides), token: token.map(str::to_owned) };
-    shared.calls().open.insert(id, call);
-    Waiting { answered, told }
+fn aside(mailbox: &Mailbox) -> Aside {
+    match mailbox.take() {
+        Some(Said::Aside(aside)) => aside,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn answered(answer: Answer) -> Option<Said> {
+    Some(Said::Answer(Ok(answer)))
 }
 
 #[test]
 fn answers_reach_whoever_asked_in_whatever_order_they_come() {
     let shared = shared(Speech::Rpc);
-    let (mut one, mut two) = (call(&shared, 1, None), call(&shared, 2, None));
+    let (one, two) = (call(&shared, 1, None), call(&shared, 2, None));
     assert_eq!(shared.hear(r#"{"jsonrpc":"2.0","id":2,"result":{"n": 1e999}}"#), None);
     assert_eq!(shared.hear(r#"{"jsonrpc":"2.0","id":7,"result":{}}"#), None);
     assert_eq!(shared.hear(r#"{"jsonrpc":"2.0","id":"1","result":{}}"#), None);
-    assert_eq!(two.answered.try_recv(), Ok(Ok(result(r#"{"n": 1e999}"#))));
-    assert!(one.answered.try_recv().is_err(), "an id is a number here, not the text of one");
+    assert_eq!(two.take(), answered(result(r#"{"n": 1e999}"#)));
+    assert!(one.take().is_none(), "an id is a number here, not the text of one");
     shared.hear(r#"{"jsonrpc":"2.0","id":1,"error":{"code":1}}"#);
-    assert_eq!(one.answered.try_recv(), Ok(Ok(Answer::Rpc(Outcome::Error(r#"{"code":1}"#.to_owned())))));
+    assert_eq!(one.take(), answered(Answer::Rpc(Outcome::Error(r#"{"code":1}"#.to_owned()))));
 }
 
 #[test]
 fn progress_reaches_its_call_under_the_client_s_own_token() {
     let shared = shared(Speech::Rpc);
-    let (mut one, mut two) = (call(&shared, 1, Some("\"mine\"")), call(&shared, 2, None));
+    let (one, two) = (call(&shared, 1, Some("\"mine\"")), call(&shared, 2, None));
     for token in ["1", "2", "3", "\"mine\"", "null"] {
         let params = format!(r#"{{"progressToken":{token},"progress":0.5}}"#);
         shared.hear(&notification_line(PROGRESS, Some(&params)));
     }
     let params = Some(r#"{"progressToken":"mine","progress":0.5}"#.to_owned());
-    assert_eq!(one.told.try_recv(), Ok(Aside::Notification { method: PROGRESS.to_owned(), params }));
-    assert!(one.told.try_recv().is_err() && two.told.try_recv().is_err());
+    assert_eq!(aside(&one), Aside::Notification { method: PROGRESS.to_owned(), params });
+    assert!(one.take().is_none() && two.take().is_none());
 }
 
 #[test]
 fn what_names_no_request_belongs_to_the_only_call_and_to_nobody_while_there_are_several() {
     let shared = shared(Speech::Rpc);
-    let mut one = call(&shared, 1, None);
+    let one = call(&shared, 1, None);
     let log = notification_line("notifications/message", Some("{}"));
     let question = request_line("\"q\"", "elicitation/create", Some("{}"));
     assert_eq!((shared.hear(&log), shared.hear(&question)), (None, None));
-    assert!(matches!(one.told.try_recv(), Ok(Aside::Notification { .. })));
-    assert!(matches!(one.told.try_recv(), Ok(Aside::Request { id, .. }) if id == "\"q\""));
-    let mut two = call(&shared, 2, None);
+    assert!(matches!(aside(&one), Aside::Notification { .. }));
+    assert!(matches!(aside(&one), Aside::Request { id, .. } if id == "\"q\""));
+    let two = call(&shared, 2, None);
     assert_eq!(shared.hear(&log), None);
     let refusal = shared.hear(&question).expect("a refusal");
     assert!(refusal.starts_with(br#"{"jsonrpc":"2.0","id":"q","error":{"code":-32601"#), "{refusal:?}");
-    assert!(one.told.try_recv().is_err() && two.told.try_recv().is_err());
+    assert!(one.take().is_none() && two.take().is_none());
     let pong = shared.hear(&request_line(5, "ping", None)).expect("an answer");
     assert_eq!(&pong[..], b"{\"jsonrpc\":\"2.0\",\"id\":5,\"result\":{}}\n");
 }
@@ -70,25 +75,25 @@ fn what_names_no_request_belongs_to_the_only_call_and_to_nobody_while_there_are_
 #[test]
 fn a_line_of_json_answers_the_one_call_of_the_bare_dialect() {
     let shared = shared(Speech::Bare);
-    let mut one = call(&shared, 1, None);
+    let one = call(&shared, 1, None);
     shared.hear("starting…");
-    assert!(one.answered.try_recv().is_err());
+    assert!(one.take().is_none());
     shared.hear(r#"{"status": "active"}"#);
-    assert_eq!(one.answered.try_recv(), Ok(Ok(Answer::Bare(r#"{"status": "active"}"#.to_owned()))));
+    assert_eq!(one.take(), answered(Answer::Bare(r#"{"status": "active"}"#.to_owned())));
 }
 
 #[test]
 fn while_nothing_is_known_an_object_answers_and_to_json_rpc_noise_never_does() {
     let unknown = shared(Speech::Unknown);
-    let mut probe = call(&unknown, 1, None);
+    let probe = call(&unknown, 1, None);
     unknown.hear("7");
-    assert!(probe.answered.try_recv().is_err());
+    assert!(probe.take().is_none());
     unknown.hear(r#"{"error": "unknown method"}"#);
-    assert!(matches!(probe.answered.try_recv(), Ok(Ok(Answer::Bare(_)))));
+    assert!(matches!(probe.take(), Some(Said::Answer(Ok(Answer::Bare(_))))));
     let known = shared(Speech::Rpc);
-    let mut asked = call(&known, 1, None);
+    let asked = call(&known, 1, None);
     known.hear(r#"{"level": "info"}"#);
-    assert!(asked.answered.try_recv().is_err());
+    assert!(asked.take().is_none());
 }
 
 #[test]

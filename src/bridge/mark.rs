@@ -5,6 +5,8 @@
 //! environment or may not be looked into.
 
 use std::hash::{BuildHasher, Hasher, RandomState};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI32, Ordering};
 
 use rustix::process::{Pid, Signal, kill_process};
 
@@ -12,28 +14,47 @@ use rustix::process::{Pid, Signal, kill_process};
 const VARIABLE: &str = "MCP_BRIDGE_SERVER_MARK";
 
 /// What the marks of one bridge's servers begin with, and nobody else's.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Family(String);
+#[derive(Debug, Clone)]
+pub struct Family {
+    text: String,
+    /// The process that ends them where the bridge cannot; 0 for none.
+    guard: Arc<AtomicI32>,
+}
 
 impl Family {
     pub(crate) fn new() -> Self {
-        Self(format!("{:016x}{:016x}", random(), random()))
+        Self::of(format!("{:016x}{:016x}", random(), random()))
+    }
+
+    fn of(text: String) -> Self {
+        Self { text, guard: Arc::default() }
     }
 
     /// The text of one, as a bridge passes it on; `None` where it is none.
     pub(crate) fn read(text: &str) -> Option<Self> {
         let is_one = text.len() == 32 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
-        is_one.then(|| Self(text.to_owned()))
+        is_one.then(|| Self::of(text.to_owned()))
     }
 
     /// Its text.
     pub(crate) fn text(&self) -> &str {
-        &self.0
+        &self.text
+    }
+
+    /// From now on this process is the guard.
+    pub(crate) fn set_guard(&self, pid: Option<u32>) {
+        let pid = pid.and_then(|pid| i32::try_from(pid).ok()).unwrap_or_default();
+        self.guard.store(pid, Ordering::Relaxed);
+    }
+
+    /// Whether a process is the guard.
+    pub(crate) fn is_guard(&self, pid: Pid) -> bool {
+        self.guard.load(Ordering::Relaxed) == pid.as_raw_nonzero().get()
     }
 
     /// Kills every process of every server of the bridge's. Whether there was one.
     pub(crate) fn kill(&self) -> bool {
-        kill(|mark| mark.starts_with(self.0.as_bytes()))
+        kill(|mark| mark.starts_with(self.text.as_bytes()))
     }
 }
 
@@ -49,7 +70,7 @@ pub(crate) struct Mark(String);
 impl Mark {
     /// A mark that no other process has, not even another bridge's server.
     pub(crate) fn new(family: &Family) -> Self {
-        Self(format!("{}{:016x}", family.0, random()))
+        Self(format!("{}{:016x}", family.text, random()))
     }
 
     /// The variable for the server's environment, and its value.
@@ -84,7 +105,7 @@ fn carries(pid: Pid, is_meant: impl Fn(&[u8]) -> bool) -> bool {
 }
 
 /// Every process that can be seen; none where there is no `/proc`.
-pub(crate) fn processes() -> impl Iterator<Item = Pid> {
+fn processes() -> impl Iterator<Item = Pid> {
     let entries = std::fs::read_dir("/proc").into_iter().flatten();
     entries.filter_map(|entry| Pid::from_raw(entry.ok()?.file_name().to_str()?.parse().ok()?))
 }
@@ -96,11 +117,11 @@ mod tests {
     #[test]
     fn a_family_is_read_as_it_was_written_and_nothing_else_is_one() {
         let family = Family::new();
-        assert_eq!(Family::read(family.text()), Some(family.clone()));
+        assert_eq!(Family::read(family.text()).expect("a family").text(), family.text());
         assert!(Mark::new(&family).variable().1.starts_with(family.text()));
         // An empty one would be everybody's.
         for text in ["", "0", "x".repeat(32).as_str(), "é".repeat(16).as_str()] {
-            assert_eq!(Family::read(text), None, "{text}");
+            assert!(Family::read(text).is_none(), "{text}");
         }
     }
 }

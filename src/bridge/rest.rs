@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::{Extension, Request, State};
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
@@ -30,7 +31,7 @@ use super::sessions;
 use super::stateless::{self, Refusal, Stateless};
 use super::telemetry::{Account, Wire};
 use super::tool::{self, ToolError};
-use crate::mcp::{BareRequest, ToolAnswer};
+use crate::mcp::{BareRequest, ToolAnswer, mentions};
 
 /// What a body has to be.
 const SHAPE: &str = "send {\"method\": \"<tool>\", \"params\": {<arguments>}}";
@@ -59,10 +60,10 @@ async fn answer(
 ) -> Result<Response, Problem> {
     // Held until the answer is there: the call makes copies of it.
     let _room = room(bridge, request.body().size_hint().upper()).await?;
-    let headers = request.headers().clone();
-    let body = read(bridge, request).await?;
+    let (Parts { headers, .. }, body) = request.into_parts();
+    let body = read(bridge, &headers, body).await?;
     let text = std::str::from_utf8(&body).unwrap_or_default();
-    if text.contains("\"jsonrpc\"") {
+    if mentions(text, "\"jsonrpc\"") {
         if stateless::is_stateless(&headers, text) {
             account.asks(Wire::HttpModern, None, None);
             return mcp(bridge, principal, account, &headers, stateless::read(&headers, text)).await;
@@ -99,7 +100,7 @@ async fn mcp(
     let client = Client { principal: principal.clone(), _place: bridge.gate.enter(principal)? };
     let deadline = Instant::now() + bridge.settings.call_timeout;
     // It has a server already.
-    if request.params.contains("requestState")
+    if mentions(&request.params, "requestState")
         && matches!(
             *bridge.pool.era(QUEUE).await.map_err(|error| no_server(bridge, error))?,
             Era::Legacy { .. }
@@ -235,15 +236,15 @@ pub(crate) async fn room(
 }
 
 /// Reads a body of JSON, within the bounds of bytes and time.
-pub(crate) async fn read(bridge: &Bridge, request: Request) -> Result<Bytes, Problem> {
-    if !is_json(request.headers()) {
+pub(crate) async fn read(bridge: &Bridge, headers: &HeaderMap, body: Body) -> Result<Bytes, Problem> {
+    if !is_json(headers) {
         // A page may post any other type without asking first.
         let problem = Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "the body is not declared as JSON");
         return Err(problem.hint("send the header Content-Type: application/json"));
     }
     let max = bridge.settings.max_message;
     let wait = bridge.settings.waits.body;
-    let body = timeout(wait, Limited::<Body>::new(request.into_body(), max).collect()).await;
+    let body = timeout(wait, Limited::<Body>::new(body, max).collect()).await;
     let body = body.map_err(|_| {
         Problem::new(StatusCode::REQUEST_TIMEOUT, format!("the body did not come within {wait:?}"))
     })?;

@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::http::StatusCode;
-use axum::middleware::from_fn_with_state;
 use axum::response::IntoResponse;
 use axum::routing::{get, post};
 use tokio::net::TcpListener;
@@ -15,14 +14,13 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::time::{sleep, timeout};
 
-use super::auth::cors;
-use super::auth::gate::{self, Gate};
+use super::auth::gate::Gate;
 use super::budget::Budget;
 use super::catalog::Catalogs;
 use super::ceiling::SPARE_SOCKETS;
 use super::children::Children;
 use super::connection;
-use super::guard::{self, Guests};
+use super::guard::Guests;
 use super::held::Held;
 use super::lobby::{Guest, Lobby};
 use super::pool::Pool;
@@ -31,7 +29,8 @@ use super::readiness::{self, Readiness};
 use super::sessions::{self, Sessions};
 use super::settings::Settings;
 use super::socket::Peer;
-use super::telemetry::{Telemetry, endpoint, reception};
+use super::reception::Port;
+use super::telemetry::{Telemetry, endpoint};
 use super::warm::Warm;
 use super::{docs, handshake, health, rest, tools};
 
@@ -139,10 +138,11 @@ pub async fn run(listeners: impl Into<Listeners>, settings: Settings, shutdown: 
             }
         });
     }
-    let router = router(&bridge);
-    let served = wires.into_iter().map(|listener| (listener, router.clone()));
-    for (listener, router) in served.chain(metrics.map(|listener| (listener, scraped(&bridge)))) {
-        tokio::spawn(accept(listener, Arc::clone(&lobby), router, Arc::clone(&bridge)));
+    let port = Port::new(router(&bridge), true);
+    let served = wires.into_iter().map(|listener| (listener, port.clone()));
+    let scraped = metrics.map(|listener| (listener, Port::new(scraped(&bridge), false)));
+    for (listener, port) in served.chain(scraped) {
+        tokio::spawn(accept(listener, Arc::clone(&lobby), port, Arc::clone(&bridge)));
     }
     tokio::select! {
         () = shutdown => {}
@@ -152,7 +152,7 @@ pub async fn run(listeners: impl Into<Listeners>, settings: Settings, shutdown: 
     bridge.held.clear();
     // Every connection and every process holds the bridge's children, and they hold the channel.
     let children = Arc::downgrade(&bridge.children);
-    drop((bridge, router));
+    drop((bridge, port));
     if timeout(grace + LAST_SECONDS, ended.recv()).await.is_err() {
         tracing::error!("not everything ended in time; what is left is killed");
         if let Some(children) = children.upgrade() {
@@ -184,10 +184,6 @@ fn router(bridge: &Arc<Bridge>) -> Router {
                 .hint(PATHS)
                 .into_response()
         })
-        .layer(from_fn_with_state(Arc::clone(bridge), gate::check))
-        .layer(from_fn_with_state(Arc::clone(bridge), cors::share))
-        .layer(from_fn_with_state(Arc::clone(bridge), guard::check))
-        .layer(from_fn_with_state(Arc::clone(bridge), reception::receive))
         .with_state(Arc::clone(bridge))
 }
 
@@ -198,12 +194,10 @@ fn scraped(bridge: &Arc<Bridge>) -> Router {
         .fallback(async || {
             Problem::new(StatusCode::NOT_FOUND, "there is only /metrics on this port").into_response()
         })
-        .layer(from_fn_with_state(Arc::clone(bridge), guard::check))
-        .layer(from_fn_with_state(Arc::clone(bridge), reception::receive))
         .with_state(Arc::clone(bridge))
 }
 
-async fn accept(listener: TcpListener, lobby: Arc<Lobby>, router: Router, bridge: Arc<Bridge>) {
+async fn accept(listener: TcpListener, lobby: Arc<Lobby>, port: Port, bridge: Arc<Bridge>) {
     let connections = async {
         loop {
             match listener.accept().await {
@@ -212,7 +206,7 @@ async fn accept(listener: TcpListener, lobby: Arc<Lobby>, router: Router, bridge
                     // A connection that has gone already fails here, and fails again when used.
                     let _ = tcp.set_nodelay(true);
                     let (peer, guest) = (Peer::new(tcp, address.ip(), slot), Guest::new(&lobby));
-                    tokio::spawn(connection::serve(peer, guest, router.clone(), Arc::clone(&bridge)));
+                    tokio::spawn(connection::serve(peer, guest, port.clone(), Arc::clone(&bridge)));
                 }
                 Err(error) => {
                     tracing::warn!("cannot accept a connection: {error}");

@@ -196,7 +196,7 @@ async fn next_line(
         if line.ends_with(b"\n") {
             line.truncate(line.len() - 1);
         }
-        if line.iter().any(|b| matches!(b, b'\n' | b'\r')) {
+        if memchr::memchr2(b'\n', b'\r', &line).is_some() {
             return Err(End::SeveralLines);
         }
         return Ok(line);

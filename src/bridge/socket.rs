@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, Sleep, sleep};
@@ -43,6 +43,24 @@ impl Peer {
         self.since.elapsed().saturating_sub(heard)
     }
 
+    /// Reads what has come. A read that takes less than there is room for has emptied the socket, and
+    /// tells the reactor so: that saves the read that would find nothing. (So does tokio's `poll_read`,
+    /// which a shared socket does not have.)
+    fn read(&self, into: &mut ReadBuf<'_>) -> io::Result<()> {
+        let room = into.remaining();
+        let mut count = 0;
+        let done = self.tcp.try_io(Interest::READABLE, || {
+            count = self.tcp.try_read_buf(into)?;
+            let is_empty = cfg!(any(target_os = "linux", target_os = "android")) && 0 < count && count < room;
+            if is_empty { Err(io::ErrorKind::WouldBlock.into()) } else { Ok(()) }
+        });
+        if count > 0 || done.is_ok() {
+            self.hear();
+            return Ok(());
+        }
+        done
+    }
+
     fn hear(&self) {
         let now = u64::try_from(self.since.elapsed().as_millis()).unwrap_or(u64::MAX);
         self.heard.store(now, Ordering::Relaxed);
@@ -54,9 +72,9 @@ impl Peer {
         // Urgent data, which nobody sends us, is the one interest that a readable socket does not
         // meet; that the peer closed its side meets every interest in reading.
         loop {
-            match self.tcp.ready(tokio::io::Interest::PRIORITY).await {
+            match self.tcp.ready(Interest::PRIORITY).await {
                 Ok(ready) if ready.is_priority() && !ready.is_read_closed() => {
-                    let ignored = self.tcp.try_io(tokio::io::Interest::PRIORITY, || {
+                    let ignored = self.tcp.try_io(Interest::PRIORITY, || {
                         Err::<(), _>(io::ErrorKind::WouldBlock.into())
                     });
                     drop(ignored);
@@ -118,14 +136,9 @@ impl AsyncRead for Socket {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         loop {
             ready!(self.peer.tcp.poll_read_ready(cx))?;
-            match self.peer.tcp.try_read(into.initialize_unfilled()) {
-                Ok(count) => {
-                    into.advance(count);
-                    self.peer.hear();
-                    return Poll::Ready(Ok(()));
-                }
+            match self.peer.read(into) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                Err(error) => return Poll::Ready(Err(error)),
+                done => return Poll::Ready(done),
             }
         }
     }

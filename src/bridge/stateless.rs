@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::abilities::Abilities;
 use crate::mcp::{
     CAPABILITIES_KEY, Envelope, Kind, LOG_LEVEL_KEY, MODERN, MalformedMessage, Members, Outcome, VERSION_KEY,
-    response_line, severity,
+    mentions, response_line, severity,
 };
 
 /// A header does not say what the body says.
@@ -67,7 +67,7 @@ impl Refusal {
 /// Whether a request is of this era: its header or its body names a revision without a handshake.
 pub(crate) fn is_stateless(headers: &HeaderMap, body: &str) -> bool {
     let of_header = only(headers, "mcp-protocol-version").ok().flatten();
-    of_header.is_some_and(|version| version >= MODERN) || body.contains(VERSION_KEY)
+    of_header.is_some_and(|version| version >= MODERN) || mentions(body, VERSION_KEY)
 }
 
 /// What is said to a request whose headers do not say what its body says.

@@ -32,7 +32,7 @@ pub(crate) async fn call(
     arguments: Value,
 ) -> Result<ToolAnswer, ToolError> {
     if *lease.era() == Era::Bare {
-        let answer = lease.link().ask(tool, Some(&arguments.to_string()), None).await?.answer().await?;
+        let answer = lease.link().ask(tool, Some(&arguments.to_string()), 0).await?.answer().await?;
         return match answer {
             Answer::Bare(line) => Ok(ToolAnswer::of_bare(serde_json::from_str(&line).unwrap_or_default())),
             Answer::Rpc(outcome) => Ok(ToolAnswer::of_result(&parsed(&result(outcome)?))),
@@ -60,7 +60,7 @@ async fn put(
         Some(account) => account.hand_on(params),
         None => params,
     };
-    let answer = lease.link().ask(method, Some(&params), None).await?.answer().await?;
+    let answer = lease.link().ask(method, Some(&params), 0).await?.answer().await?;
     match answer {
         Answer::Rpc(outcome) => result(outcome),
         Answer::Bare(_) => Err(LinkEnd::Unreadable("it is no JSON-RPC any more".to_owned()).into()),

@@ -77,7 +77,8 @@ async fn called(
     let _room = rest::room(bridge, request.body().size_hint().upper()).await?;
     // Whoever has nothing to say need not declare what it is. A page that posts nothing shows its origin.
     let is_nothing = request.body().is_end_stream() && !request.headers().contains_key(header::CONTENT_TYPE);
-    let body = if is_nothing { Bytes::new() } else { rest::read(bridge, request).await? };
+    let (parts, body) = request.into_parts();
+    let body = if is_nothing { Bytes::new() } else { rest::read(bridge, &parts.headers, body).await? };
     let wanted = BareRequest { method, params: arguments(&body)? };
     Ok(rest::bare(bridge, principal, account, wanted).await?.to_string().into())
 }

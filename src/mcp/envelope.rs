@@ -253,6 +253,12 @@ impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
     }
 }
 
+/// Whether a text has these words anywhere: a first look that takes far less than reading the text.
+#[must_use]
+pub fn mentions(text: &str, words: &str) -> bool {
+    memchr::memmem::find(text.as_bytes(), words.as_bytes()).is_some()
+}
+
 /// JSON of anything that serialises.
 #[must_use]
 pub fn json_text(value: &impl Serialize) -> String {

@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::io;
 
+use memchr::{memchr, memchr2};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 /// Why no further line can be read.
@@ -22,13 +23,30 @@ pub enum FrameError {
     Io(#[from] io::Error),
 }
 
+/// Makes a message one line: between the tokens of JSON a line's end is a space like any other, and within
+/// a string there is none.
+pub fn blank_line_ends(message: &mut [u8]) {
+    let mut from = 0;
+    while let Some(at) = memchr2(b'\n', b'\r', &message[from..]) {
+        message[from + at] = b' ';
+        from += at + 1;
+    }
+}
+
+/// What is read at once where nothing is known of the line's length, in bytes.
+const READ: usize = 8 * 1024;
+/// A longer line takes the buffer along instead of being copied out of it.
+const COPIED: usize = 64 * 1024;
+
 /// Reads lines up to a bound. Dropping the future of [`LineReader::next`] loses nothing: what was
 /// read stays in the reader.
 #[derive(Debug)]
 pub struct LineReader<R> {
     inner: R,
     buffer: Vec<u8>,
-    /// Bytes of `buffer` that are known to hold no line feed.
+    /// Where in `buffer` the next line begins.
+    start: usize,
+    /// The bytes of `buffer` before this hold no line feed that was not passed.
     scanned: usize,
     max: usize,
     ended: bool,
@@ -37,7 +55,7 @@ pub struct LineReader<R> {
 impl<R: AsyncRead + Unpin> LineReader<R> {
     /// A reader whose lines are at most `max` bytes long, line feed not counted.
     pub fn new(inner: R, max: usize) -> Self {
-        Self { inner, buffer: Vec::new(), scanned: 0, max, ended: false }
+        Self { inner, buffer: Vec::new(), start: 0, scanned: 0, max, ended: false }
     }
 
     /// The next line without its line feed (and without a carriage return before it), or `None`
@@ -52,10 +70,7 @@ impl<R: AsyncRead + Unpin> LineReader<R> {
             if self.ended {
                 return Ok(None);
             }
-            self.buffer.reserve(8 * 1024);
-            if self.inner.read_buf(&mut self.buffer).await? == 0 {
-                self.ended = true;
-            }
+            self.read().await?;
         }
     }
 
@@ -63,44 +78,73 @@ impl<R: AsyncRead + Unpin> LineReader<R> {
     /// it. Safe to cancel: called again, it goes on.
     pub async fn skip_line(&mut self) -> Result<(), FrameError> {
         loop {
-            if let Some(end) = self.buffer.iter().position(|&b| b == b'\n') {
-                self.buffer.drain(..=end);
-                self.scanned = 0;
+            if let Some(end) = memchr(b'\n', &self.buffer[self.start..]) {
+                self.pass(self.start + end + 1);
                 return Ok(());
             }
-            self.buffer.clear();
-            self.buffer.shrink_to(8 * 1024);
-            self.scanned = 0;
-            self.buffer.reserve(8 * 1024);
-            if self.ended || self.inner.read_buf(&mut self.buffer).await? == 0 {
-                self.ended = true;
+            self.pass(self.buffer.len());
+            self.buffer.shrink_to(READ);
+            if self.ended {
                 return Ok(());
             }
+            self.read().await?;
         }
     }
 
+    async fn read(&mut self) -> Result<(), FrameError> {
+        if self.start > 0 {
+            self.buffer.drain(..self.start);
+            self.scanned -= self.start;
+            self.start = 0;
+        }
+        if self.buffer.capacity() - self.buffer.len() < READ / 2 {
+            self.buffer.reserve(READ);
+        }
+        self.ended = self.inner.read_buf(&mut self.buffer).await? == 0;
+        Ok(())
+    }
+
     fn take_line(&mut self) -> Result<Option<String>, FrameError> {
-        let too_long = FrameError::TooLong { max: self.max };
-        let end = match self.buffer[self.scanned..].iter().position(|&b| b == b'\n') {
+        let end = match memchr(b'\n', &self.buffer[self.scanned..]) {
             Some(found) => self.scanned + found,
-            None if self.buffer.len() > self.max => return Err(too_long),
-            None if self.ended && !self.buffer.is_empty() => self.buffer.len(),
+            None if self.ended || self.buffer.len() - self.start > self.max => self.buffer.len(),
             None => {
                 self.scanned = self.buffer.len();
                 return Ok(None);
             }
         };
-        if end > self.max {
-            return Err(too_long);
+        if end - self.start > self.max {
+            return Err(FrameError::TooLong { max: self.max });
         }
-        let rest = self.buffer.split_off((end + 1).min(self.buffer.len()));
-        let mut line = std::mem::replace(&mut self.buffer, rest);
-        self.scanned = 0;
-        line.truncate(end);
+        if end == self.start && end == self.buffer.len() {
+            return Ok(None);
+        }
+        let mut line = if end - self.start <= COPIED {
+            let line = self.buffer[self.start..end].to_vec();
+            self.pass(end + 1);
+            line
+        } else {
+            let rest = self.buffer.split_off((end + 1).min(self.buffer.len()));
+            let mut line = std::mem::replace(&mut self.buffer, rest);
+            line.truncate(end);
+            line.drain(..self.start);
+            (self.start, self.scanned) = (0, 0);
+            line
+        };
         if line.last() == Some(&b'\r') {
             line.pop();
         }
         String::from_utf8(line).map(Some).map_err(|_| FrameError::NotUtf8)
+    }
+
+    /// The next line begins there, or at the end.
+    fn pass(&mut self, next: usize) {
+        self.start = next;
+        if next >= self.buffer.len() {
+            self.buffer.clear();
+            self.start = 0;
+        }
+        self.scanned = self.start;
     }
 }
 

@@ -4,16 +4,11 @@
 //! The guard has looked before: an `Origin` that comes this far is one of those that are named, or that of
 //! our own page, which reads our answers anyway.
 
-use std::sync::Arc;
-
 use axum::body::Body;
-use axum::extract::{Request, State};
 use axum::http::header::{self, HeaderName};
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
-use axum::middleware::Next;
 use axum::response::Response;
-
-use super::super::serve::Bridge;
 
 /// The methods of all wires.
 const METHODS: &str = "GET, POST, DELETE";
@@ -35,28 +30,38 @@ const HEADERS: [&str; 8] = [
 /// `Mcp-Session-Id`, `MCP-Protocol-Version`, `Mcp-Method`, `Mcp-Name`, `Mcp-Param-…`.
 const OF_MCP: &str = "mcp-";
 
-/// Answers the question that a browser asks first, and adds to all other answers who may read them.
-pub(crate) async fn share(State(bridge): State<Arc<Bridge>>, request: Request, next: Next) -> Response {
-    if bridge.settings.allowed_origins.is_empty() {
-        return next.run(request).await;
+/// Whoever asks, where the pages of some origins may read our answers.
+#[derive(Debug)]
+pub(crate) struct Reader {
+    /// `None` where it is no page.
+    origin: Option<HeaderValue>,
+}
+
+impl Reader {
+    /// `None` where no origin is named: nobody is given leave.
+    pub(crate) fn of(allowed_origins: &[String], headers: &HeaderMap) -> Option<Self> {
+        (!allowed_origins.is_empty()).then(|| Self { origin: headers.get(header::ORIGIN).cloned() })
     }
-    let origin = request.headers().get(header::ORIGIN).cloned();
-    let asks = request.method() == Method::OPTIONS
-        && request.headers().contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
-    let mut response = match &origin {
-        Some(_) if asks => leave(request.headers()),
-        _ => next.run(request).await,
-    };
-    if response.status() == StatusCode::SWITCHING_PROTOCOLS {
-        return response;
+
+    /// The answer to the question that a browser asks first.
+    pub(crate) fn preflight(&self, parts: &Parts) -> Option<Response> {
+        let asks = parts.method == Method::OPTIONS
+            && parts.headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
+        (asks && self.origin.is_some()).then(|| leave(&parts.headers))
     }
-    let headers = response.headers_mut();
-    headers.append(header::VARY, HeaderValue::from_static("Origin"));
-    if let Some(origin) = origin {
-        headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
-        headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static(EXPOSED));
+
+    /// Says in an answer who may read it.
+    pub(crate) fn share(self, response: &mut Response) {
+        if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+            return;
+        }
+        let headers = response.headers_mut();
+        headers.append(header::VARY, HeaderValue::from_static("Origin"));
+        if let Some(origin) = self.origin {
+            headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+            headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static(EXPOSED));
+        }
     }
-    response
 }
 
 /// The answer to a preflight: what may be sent of what is asked for.

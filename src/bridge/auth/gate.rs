@@ -4,15 +4,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::{Request, State};
 use axum::http::request::Parts;
 use axum::http::{StatusCode, header};
-use axum::middleware::Next;
-use axum::response::{IntoResponse, Response};
 use tokio::time::interval;
 
 use super::super::problem::Problem;
-use super::super::serve::Bridge;
 use super::super::telemetry::Account;
 use super::super::tls::Tls;
 use super::limits::{Excess, Limits, Place};
@@ -25,27 +21,6 @@ const OPEN: [&str; 2] = ["/healthz", "/docs"];
 const OPEN_IN_PART: &str = "/readyz";
 /// How often a connection that stays open is compared with the token file.
 const LOOK_AGAIN: Duration = Duration::from_secs(2);
-
-/// Finds out who asks, and turns away whom nothing lets in.
-pub(crate) async fn check(State(bridge): State<Arc<Bridge>>, request: Request, next: Next) -> Response {
-    if OPEN.contains(&request.uri().path()) {
-        return next.run(request).await;
-    }
-    let (mut parts, body) = request.into_parts();
-    if parts.uri.path() == OPEN_IN_PART && bridge.gate.asks() && !shows_anything(&parts) {
-        return next.run(Request::from_parts(parts, body)).await;
-    }
-    match bridge.gate.admit(&mut parts) {
-        Ok(principal) => {
-            if let Some(account) = parts.extensions.get::<Account>() {
-                account.comes_from(&principal);
-            }
-            parts.extensions.insert(principal);
-            next.run(Request::from_parts(parts, body)).await
-        }
-        Err(problem) => problem.into_response(),
-    }
-}
 
 /// What decides who comes in.
 #[derive(Debug)]
@@ -81,6 +56,20 @@ impl Gate {
         while tokens.still_admits(principal) {
             look.tick().await;
         }
+    }
+
+    /// Looks who a request is from, which it carries from then on.
+    pub(crate) fn check(&self, parts: &mut Parts) -> Result<(), Problem> {
+        let path = parts.uri.path();
+        if OPEN.contains(&path) || (path == OPEN_IN_PART && self.asks() && !shows_anything(parts)) {
+            return Ok(());
+        }
+        let principal = self.admit(parts)?;
+        if let Some(account) = parts.extensions.get::<Account>() {
+            account.comes_from(&principal);
+        }
+        parts.extensions.insert(principal);
+        Ok(())
     }
 
     fn admit(&self, parts: &mut Parts) -> Result<Principal, Problem> {

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use tokio::io::AsyncWriteExt;
 use tokio::sync::{Notify, mpsc};
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
@@ -15,10 +15,12 @@ use super::super::telemetry::Wire;
 use super::interpreter::{Act, Interpreter, Message};
 use super::key::Key;
 use super::streams::{NoStream, Reader, Streams};
-use crate::mcp::FrameError;
+use crate::mcp::{FrameError, blank_line_ends};
 
 /// Lines that wait to be written; whoever has another waits.
 const OUTBOX: usize = 16;
+/// What a pipe takes at once, in bytes (pipe(7)).
+const PIPE_BYTES: usize = 64 * 1024;
 /// Lines of ours that the server has not read; past that, it does not listen.
 const OWN_LINES: usize = 64;
 /// The requests of one session that may be under way.
@@ -135,13 +137,23 @@ impl Session {
 /// a string there is none.
 fn one_line(text: String) -> Bytes {
     let mut line = text.into_bytes();
-    for byte in &mut line {
-        if matches!(byte, b'\n' | b'\r') {
-            *byte = b' ';
-        }
-    }
+    blank_line_ends(&mut line);
     line.push(b'\n');
     Bytes::from(line)
+}
+
+/// A line, and what waits behind it as far as a pipe takes it at once.
+fn with_more(line: Bytes, waiting: &mut mpsc::Receiver<Bytes>) -> Bytes {
+    if waiting.is_empty() || line.len() > PIPE_BYTES {
+        return line;
+    }
+    let mut lines = BytesMut::from(line);
+    while lines.len() < PIPE_BYTES
+        && let Ok(line) = waiting.try_recv()
+    {
+        lines.extend_from_slice(&line);
+    }
+    lines.freeze()
 }
 
 /// Why a session ends.
@@ -221,12 +233,13 @@ impl Task {
         let (overdue, mut given_up) = mpsc::channel(OWN_LINES);
         let write = async {
             loop {
-                let mut line = tokio::select! {
+                let line = tokio::select! {
                     Some(line) = own_lines.recv() => line,
                     Some(line) = given_up.recv() => line,
                     Some(line) = outbox.recv() => line,
                     else => return std::future::pending::<End>().await,
                 };
+                let mut line = with_more(line, outbox);
                 if stdin.write_all_buf(&mut line).await.is_err() {
                     // The end of its output says more, and comes soon.
                     return std::future::pending().await;

@@ -15,7 +15,7 @@ use tokio::time::sleep;
 use super::super::auth::Principal;
 use super::super::serve::Bridge;
 use super::streams::{Event, Reader};
-use crate::mcp::LEGACY;
+use crate::mcp::{LEGACY, blank_line_ends};
 
 /// What a client waits before it resumes a stream that broke off, in milliseconds.
 const RETRY: u32 = 1000;
@@ -55,11 +55,7 @@ pub(crate) fn event(id: Option<&str>, text: &[u8]) -> Bytes {
     event.put_slice(b"data: ");
     let start = event.len();
     event.put_slice(text);
-    for byte in &mut event[start..] {
-        if matches!(byte, b'\r' | b'\n') {
-            *byte = b' ';
-        }
-    }
+    blank_line_ends(&mut event[start..]);
     event.put_slice(b"\n\n");
     event.freeze()
 }

@@ -5,8 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicU16, AtomicU32, A
 use std::sync::{Arc, OnceLock};
 use std::time::{Instant, SystemTime};
 
-use axum::extract::Request;
-use axum::http::{Method, StatusCode};
+use axum::http::{Method, Request, StatusCode};
 
 use super::access_log::{self, Line};
 use super::metrics::OpenSession;
@@ -64,7 +63,7 @@ struct Ledger {
 
 impl Account {
     /// A request has come.
-    pub(crate) fn open(telemetry: &Arc<Telemetry>, request: &Request) -> Self {
+    pub(crate) fn open<B>(telemetry: &Arc<Telemetry>, request: &Request<B>) -> Self {
         let path = request.uri().path();
         let context = Context::read(request.headers());
         // Beneath the client's span if there is one, else the first of a trace.

@@ -18,7 +18,7 @@ enum Way {
 
 /// A body that holds its request's account.
 #[derive(Debug)]
-pub(super) struct Counted {
+pub(crate) struct Counted {
     inner: Body,
     account: Account,
     way: Way,
@@ -27,13 +27,13 @@ pub(super) struct Counted {
 
 impl Counted {
     /// What the client sends.
-    pub(super) fn received(inner: Body, account: Account) -> Body {
-        Body::new(Self { inner, account, way: Way::In, ended: false })
+    pub(crate) fn received(inner: Body, account: Account) -> Self {
+        Self { inner, account, way: Way::In, ended: false }
     }
 
     /// What it is answered.
-    pub(super) fn sent(inner: Body, account: Account) -> Body {
-        Body::new(Self { inner, account, way: Way::Out, ended: false })
+    pub(crate) fn sent(inner: Body, account: Account) -> Self {
+        Self { inner, account, way: Way::Out, ended: false }
     }
 }
 
@@ -92,7 +92,7 @@ mod tests {
     use crate::bridge::telemetry::wire::{Outcome, Wire};
     use crate::bridge::telemetry::{Telemetry, TelemetrySettings};
 
-    fn answered(telemetry: &Arc<Telemetry>, answer: Body) -> Body {
+    fn answered(telemetry: &Arc<Telemetry>, answer: Body) -> Counted {
         let request = Request::builder().uri("/mcp").body(Body::empty()).expect("a request");
         let account = Account::open(telemetry, &request);
         account.is_answered(StatusCode::OK, None);

@@ -2,7 +2,7 @@
 //! `baggage`). Pure: text in, text out, and whatever else stands there stays as it is, byte for byte.
 
 use super::trace::{Context, Parent};
-use crate::mcp::{Members, json_text};
+use crate::mcp::{Members, json_text, mentions};
 
 const PARENT: &str = "traceparent";
 const STATE: &str = "tracestate";
@@ -10,7 +10,7 @@ const BAGGAGE: &str = "baggage";
 
 /// The place in a trace that the parameters name themselves.
 pub(crate) fn own(params: &str) -> Option<Parent> {
-    if !params.contains(PARENT) {
+    if !mentions(params, PARENT) {
         return None;
     }
     let members = Members::read(params)?;

@@ -1,6 +1,6 @@
 //! What an operator sees of a bridge: metrics, an access log, traces.
 //!
-//! A request begins and ends in one place, [`reception`]: there it gets an [`Account`], which goes with
+//! A request begins and ends in one place, [`reception`](super::reception): there it gets an [`Account`], which goes with
 //! it as one of its extensions, and which whoever handles it fills in (the wire, the method, the tool,
 //! the server's process). When the last holder of the account is gone, the request has ended: a plain
 //! answer's when its body was sent, a stream's with the stream, a WebSocket's with its connection.
@@ -20,7 +20,6 @@ mod histogram;
 mod metrics;
 pub(crate) mod outlet;
 mod process;
-pub(crate) mod reception;
 mod request_id;
 mod span;
 mod tools;
@@ -30,10 +29,12 @@ mod wire;
 use std::sync::Arc;
 
 pub(crate) use account::{Account, RpcFault};
+pub(crate) use body::Counted;
 pub use collector::Collector;
 use exporter::Exporter;
 pub(crate) use exporter::Exporting;
 pub(crate) use metrics::{Exited, Metrics};
+pub(crate) use request_id::HEADER as REQUEST_ID;
 pub(crate) use wire::Wire;
 
 /// What is told besides what is counted.
