@@ -18,7 +18,7 @@ use super::changes::{Change, Changes, Filter, RESOURCES};
 use super::child::{Child, Ending};
 use super::greeting::Era;
 use crate::mcp::{
-    CAPABILITIES_KEY, Envelope, FrameError, Kind, Members, Outcome, VERSION_KEY, bare_line,
+    self, CAPABILITIES_KEY, Envelope, FrameError, Kind, Members, Outcome, VERSION_KEY, bare_line,
     notification_line, request_line, response_line,
 };
 
@@ -300,9 +300,8 @@ impl Link {
         *self.level.lock().unwrap_or_else(PoisonError::into_inner) = Some(level);
     }
 
-    async fn send(&self, mut line: String) -> Result<(), LinkEnd> {
-        line.push('\n');
-        let sent = self.outbox.send(Bytes::from(line)).await;
+    async fn send(&self, line: String) -> Result<(), LinkEnd> {
+        let sent = self.outbox.send(framed(line)).await;
         sent.map_err(|_| self.shared.calls().ended.clone().unwrap_or(LinkEnd::Ended))
     }
 }
@@ -517,9 +516,8 @@ const WATCH: &str = "\"mcp-bridge-watch\"";
 /// Refusals that wait to be written.
 const REFUSALS: usize = 64;
 
-fn framed(mut line: String) -> Bytes {
-    line.push('\n');
-    Bytes::from(line)
+fn framed(line: String) -> Bytes {
+    Bytes::from(mcp::framed(line))
 }
 
 /// What tells a server that nobody waits for an answer; the bare dialect has no such word.

@@ -104,6 +104,21 @@ impl<R: AsyncRead + Unpin> LineReader<R> {
     }
 }
 
+/// A message as the line that a server reads. Between the tokens of JSON a line feed is a space like any
+/// other, and within a string there is none; left where it is, it would end the line, and what stands
+/// after it would be a message that nobody looked at.
+#[must_use]
+pub fn framed(text: String) -> Vec<u8> {
+    let mut line = text.into_bytes();
+    for byte in &mut line {
+        if matches!(byte, b'\n' | b'\r') {
+            *byte = b' ';
+        }
+    }
+    line.push(b'\n');
+    line
+}
+
 /// A duplex stream of lines: a server's stdin and stdout, or a WebSocket.
 pub trait Lines: Send {
     /// Sends one line, which holds no line feed.
@@ -190,6 +205,11 @@ mod tests {
         assert!(matches!(reader.next().await, Err(FrameError::TooLong { .. })));
         reader.skip_line().await.expect("passed over");
         assert_eq!(reader.next().await.expect("the end"), None);
+    }
+
+    #[test]
+    fn a_message_that_was_laid_out_on_several_lines_is_one_line() {
+        assert_eq!(framed("{\r\n \"a\": \"\\n\"}".to_owned()), b"{   \"a\": \"\\n\"}\n");
     }
 
     #[tokio::test]

@@ -18,7 +18,7 @@ pub use envelope::{
     Envelope, Kind, MalformedMessage, Members, Outcome, json_text, notification_line, request_line,
     response_line,
 };
-pub use framing::{FrameError, LineReader, Lines, StdioLines};
+pub use framing::{FrameError, LineReader, Lines, StdioLines, framed};
 pub use message::{BareRequest, Dialect, Incoming, LEGACY, LEGACY_VERSIONS, MODERN, is_bare_request};
 pub use meta::{
     CAPABILITIES_KEY, CLIENT_KEY, LOG_LEVEL_KEY, SERVER_KEY, SUBSCRIPTION_KEY, VERSION_KEY, change_meta,
