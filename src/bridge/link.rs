@@ -529,9 +529,14 @@ fn cancellation(id: u64, speech: Speech) -> Bytes {
     framed(notification_line("notifications/cancelled", Some(&params)))
 }
 
+/// Most requests have none, and are not taken apart. Any letter of its name can be spelt as an escape.
+fn may_have_token(params: &str) -> bool {
+    params.contains("progressToken") || params.contains("\\u00")
+}
+
 /// The progress token that parameters carry, as JSON.
 pub(crate) fn token_of(params: &str) -> Option<String> {
-    let members = params.contains("progressToken").then(|| Members::read(params)).flatten()?;
+    let members = may_have_token(params).then(|| Members::read(params)).flatten()?;
     Some(Members::read(members.get("_meta")?)?.get("progressToken")?.to_owned())
 }
 
@@ -539,8 +544,7 @@ pub(crate) fn token_of(params: &str) -> Option<String> {
 fn with_token(params: Option<&str>, id: u64) -> (Option<String>, Option<String>) {
     let Some(params) = params else { return (None, None) };
     let changed = || {
-        // Most requests have none, and are not taken apart.
-        let mut members = params.contains("progressToken").then(|| Members::read(params)).flatten()?;
+        let mut members = may_have_token(params).then(|| Members::read(params)).flatten()?;
         let meta = members.get("_meta")?.to_owned();
         let mut meta = Members::read(&meta)?;
         let token = meta.get("progressToken")?.to_owned();

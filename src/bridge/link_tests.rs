@@ -97,6 +97,9 @@ fn a_progress_token_is_exchanged_where_it_stands() {
     let (params, token) = with_token(Some(given), 9);
     assert_eq!(params.as_deref(), Some(r#"{"name":"x","_meta":{"a":1.0,"progressToken":9}}"#));
     assert_eq!(token.as_deref(), Some("\"t\""));
+    let (params, token) = with_token(Some(r#"{"_meta":{"progress\u0054oken":5}}"#), 9);
+    let expected = (Some(r#"{"_meta":{"progressToken":9}}"#), Some("5"));
+    assert_eq!((params.as_deref(), token.as_deref()), expected, "however it is spelt");
     for other in [r#"{"progressToken": 1 }"#, r#"{"_meta":{}}"#, r#"{"a":"progressToken"}"#] {
         assert_eq!(with_token(Some(other), 9), (Some(other.to_owned()), None));
     }
