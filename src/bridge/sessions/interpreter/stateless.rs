@@ -252,7 +252,7 @@ impl ToStateless {
             // The server listens for us no more.
             return ended.of.map(|of| result(&of, "{}")).into_iter().collect();
         }
-        let Some(call) = self.calls.remove(&id) else { return Vec::new() };
+        let Some(call) = self.take(id) else { return Vec::new() };
         let mut members = Members::read(text).unwrap_or_default();
         let kind = members.value::<String>("resultType");
         if kind.as_deref() == Some("input_required") {
@@ -273,7 +273,7 @@ impl ToStateless {
         if let Some(Listening { of, .. }) = self.listening.remove(&id) {
             return of.map(|of| answer_error(&of, error)).into_iter().collect();
         }
-        let Some(call) = self.calls.remove(&id) else { return Vec::new() };
+        let Some(call) = self.take(id) else { return Vec::new() };
         if call.method == "resources/read"
             && let Some(mut members) = Members::read(error)
             && members.value::<i64>("code") == Some(INVALID_PARAMS)
@@ -282,6 +282,15 @@ impl ToStateless {
             return vec![answer_error(&call.of, &members.to_string())];
         }
         vec![answer_error(&call.of, error)]
+    }
+
+    /// Takes a call out, and with it what its client was asked: a server may go on without the answers.
+    fn take(&mut self, id: u64) -> Option<Call> {
+        let call = self.calls.remove(&id)?;
+        if call.asking.is_some() {
+            self.asked.retain(|_, (of, _)| *of != id);
+        }
+        Some(call)
     }
 
     /// Asks the client what the server needs, as the older era asks.
@@ -331,12 +340,7 @@ impl ToStateless {
             Outcome::Result(result) => (*result).to_owned(),
             Outcome::Error(error) => {
                 // The server can be told a refusal in no other words, and of elicitation alone.
-                let mut acts = Vec::new();
-                if let Some(call) = self.calls.remove(&of) {
-                    self.asked.retain(|_, (other, _)| *other != of);
-                    acts.push(answer_error(&call.of, error));
-                }
-                return acts;
+                return self.take(of).map(|call| answer_error(&call.of, error)).into_iter().collect();
             }
         };
         asking.answers.insert(name, Some(answer));
@@ -423,8 +427,7 @@ impl ToStateless {
         }
         let found = self.calls.iter().find(|(_, call)| call.of == *request).map(|(id, _)| *id);
         let Some(id) = found else { return Vec::new() };
-        let call = self.calls.remove(&id);
-        self.asked.retain(|_, (of, _)| *of != id);
+        let call = self.take(id);
         // While it asks, the server works on nothing.
         let works = call.is_some_and(|call| call.asking.is_none());
         works.then(|| cancellation(&id.to_string(), why)).into_iter().collect()

@@ -80,6 +80,22 @@ fn what_the_server_needs_is_asked_between_two_rounds() {
 }
 
 #[test]
+fn of_what_was_asked_nothing_is_kept_once_the_server_has_gone_on_without_it() {
+    let mut to = begun();
+    let required = r#"{"jsonrpc":"2.0","id":1,"result":{"resultType":"input_required","inputRequests":{"a":{"method":"elicitation/create"}}}}"#;
+    for last in [r#""result":{}"#, r#""error":{"code":1,"message":"no"}"#] {
+        call(&mut to, "7");
+        let Interpreter::Stateless(inner) = &to else { panic!("another") };
+        let id = inner.next;
+        hear_server(&mut to, &required.replace("\"id\":1", &format!("\"id\":{id}")));
+        let acts = hear_server(&mut to, &format!(r#"{{"jsonrpc":"2.0","id":{id},{last}}}"#));
+        assert!(matches!(&acts[..], [Act::Answer { .. }]), "{acts:?}");
+        let Interpreter::Stateless(inner) = &to else { panic!("another") };
+        assert!(inner.asked.is_empty(), "{:?}", inner.asked);
+    }
+}
+
+#[test]
 fn a_client_that_refuses_or_cannot_be_asked_gets_an_error_and_a_server_may_not_ask_for_ever() {
     let mut to = begun();
     let required = |id: u64, method: &str| {
