@@ -22,6 +22,10 @@ pub enum FrameError {
     Io(#[from] io::Error),
 }
 
+/// A line of up to so many bytes is copied: what it leaves of the buffer stays, and it holds no more than
+/// itself for as long as somebody keeps it. A longer one takes the buffer with it.
+const COPIED_BYTES: usize = 8 * 1024;
+
 /// Reads lines up to a bound. Dropping the future of [`LineReader::next`] loses nothing: what was
 /// read stays in the reader.
 #[derive(Debug)]
@@ -93,10 +97,19 @@ impl<R: AsyncRead + Unpin> LineReader<R> {
         if end > self.max {
             return Err(too_long);
         }
-        let rest = self.buffer.split_off((end + 1).min(self.buffer.len()));
-        let mut line = std::mem::replace(&mut self.buffer, rest);
+        let next = (end + 1).min(self.buffer.len());
+        let mut line = if end <= COPIED_BYTES {
+            let line = self.buffer[..end].to_vec();
+            self.buffer.drain(..next);
+            line
+        } else {
+            let rest = self.buffer.split_off(next);
+            let mut line = std::mem::replace(&mut self.buffer, rest);
+            line.truncate(end);
+            line.shrink_to_fit();
+            line
+        };
         self.scanned = 0;
-        line.truncate(end);
         if line.last() == Some(&b'\r') {
             line.pop();
         }
@@ -184,6 +197,16 @@ mod tests {
         assert_eq!(lines_of(b"1234\n", 4).await, (vec!["1234".into()], None));
         let (lines, error) = lines_of(b"ok\n12345\n", 4).await;
         assert_eq!((lines, error), (vec!["ok".into()], Some("a line is longer than 4 bytes".into())));
+    }
+
+    /// Sessions keep lines for clients that come again, and count the bytes of each.
+    #[tokio::test]
+    async fn a_line_holds_no_more_than_itself() {
+        let text = format!("{{}}\n{}\n[]\n", "x".repeat(100_000));
+        let mut reader = LineReader::new(text.as_bytes(), 1 << 20);
+        while let Some(line) = reader.next().await.expect("a line") {
+            assert!(line.capacity() <= line.len() + 1, "{} for {}", line.capacity(), line.len());
+        }
     }
 
     #[tokio::test]
