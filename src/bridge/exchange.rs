@@ -13,7 +13,7 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use futures_util::stream;
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 
@@ -31,7 +31,7 @@ use super::sessions::sse;
 use super::stateless::{Refusal, Stateless};
 use super::telemetry::RpcFault;
 use super::wording::{is_gone, known, method_for, outcome, params_for};
-use crate::mcp::{Members, Outcome, notification_line, response_line, severity};
+use crate::mcp::{Members, Outcome, json_text, notification_line, response_line, severity};
 
 const TOO_SLOW: &str = "the server did not answer in time (--call-timeout)";
 const STOPPING: &str = "the bridge is stopping";
@@ -240,21 +240,14 @@ impl Exchange {
 
     /// Keeps the call until the client answers what the server asked.
     fn hold(self, bridge: &Arc<Bridge>) -> (Stateless, Outcome<String>) {
-        let asked = self.questions.iter().map(|(name, question)| {
-            let mut asked = json!({"method": question.method});
-            if let Some(params) =
-                question.params.as_deref().and_then(|params| serde_json::from_str(params).ok())
-            {
-                asked["params"] = params;
-            }
-            (name.clone(), asked)
-        });
-        let asked: Value = asked.collect::<serde_json::Map<_, _>>().into();
+        let asked = asked(&self.questions);
         let request = self.request.clone();
         let outcome = match Held::keep(bridge, self) {
             Some(state) => {
-                let result =
-                    json!({"resultType": "input_required", "inputRequests": asked, "requestState": state});
+                let mut result = Members::default();
+                result.set("resultType", r#""input_required""#);
+                result.set("inputRequests", asked);
+                result.set("requestState", json_text(&state));
                 Outcome::Result(result.to_string())
             }
             None => internal(&"too many requests wait for their clients"),
@@ -296,6 +289,20 @@ async fn say_level(lease: &Lease, request: &Stateless) {
     {
         lease.link().set_level(level);
     }
+}
+
+/// What a client is asked, as JSON: the parameters as the server wrote them.
+fn asked(questions: &BTreeMap<String, Question>) -> String {
+    let mut all = Members::default();
+    for (name, question) in questions {
+        let mut asked = Members::default();
+        asked.set("method", json_text(&question.method));
+        if let Some(params) = &question.params {
+            asked.set("params", params.as_str());
+        }
+        all.set(name, asked.to_string());
+    }
+    all.to_string()
 }
 
 /// What a client knows a question by: its id's characters.
@@ -382,4 +389,24 @@ fn code(error: &str) -> Option<i64> {
 /// An error of the request's parameters.
 pub(crate) fn invalid(words: &str) -> Outcome<String> {
     Outcome::Error(json!({"code": held::INVALID_PARAMS, "message": words}).to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_question_s_parameters_reach_the_client_as_they_stand() {
+        let question = |params: &str| Question {
+            id: "1".to_owned(),
+            method: "elicitation/create".to_owned(),
+            params: Some(params.to_owned()),
+        };
+        let questions = BTreeMap::from([(
+            "a\"".to_owned(),
+            question(r#"{"n": 123456789012345678901234567890, "x":1e999}"#),
+        )]);
+        let expected = r#"{"a\"":{"method":"elicitation/create","params":{"n": 123456789012345678901234567890, "x":1e999}}}"#;
+        assert_eq!(asked(&questions), expected);
+    }
 }

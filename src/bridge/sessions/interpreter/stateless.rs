@@ -300,7 +300,9 @@ impl ToStateless {
             let words = format!("the server asked {ROUNDS} times and did not answer");
             return vec![refusal(&call.of, INTERNAL_ERROR, &words)];
         }
-        let requests: BTreeMap<String, Value> = required.value("inputRequests").unwrap_or_default();
+        let Some(requests) = Members::read(required.get("inputRequests").unwrap_or("{}")) else {
+            return vec![refusal(&call.of, INTERNAL_ERROR, "what the server asks for cannot be read")];
+        };
         let mut asking =
             Asking { state: required.get("requestState").map(str::to_owned), answers: BTreeMap::new() };
         if requests.is_empty() {
@@ -308,8 +310,9 @@ impl ToStateless {
         }
         let able = Members::read(&self.capabilities).unwrap_or_default();
         let mut acts = Vec::new();
-        for (name, request) in requests {
-            let method = request["method"].as_str().unwrap_or_default();
+        for (name, request) in requests.iter() {
+            let request = Members::read(request).unwrap_or_default();
+            let method = request.value::<String>("method").unwrap_or_default();
             let capability = method.split('/').next().unwrap_or_default();
             if able.get(capability).is_none() {
                 self.asked.retain(|_, (of, _)| *of != id);
@@ -317,10 +320,10 @@ impl ToStateless {
                 return vec![refusal(&call.of, INTERNAL_ERROR, &words)];
             }
             self.next += 1;
-            self.asked.insert(self.next, (id, name.clone()));
-            asking.answers.insert(name, None);
-            let params = request.get("params").map(Value::to_string);
-            let text = request_line(json!(question_id(self.next)), method, params.as_deref());
+            self.asked.insert(self.next, (id, name.to_owned()));
+            asking.answers.insert(name.to_owned(), None);
+            let params = request.get("params").filter(|params| params.starts_with('{'));
+            let text = request_line(json!(question_id(self.next)), &method, params);
             acts.push(Act::Say { of: Some(call.of.clone()), text });
         }
         call.asking = Some(asking);
