@@ -109,7 +109,7 @@ pub(crate) struct Exchange {
 pub(crate) struct Question {
     pub(crate) id: String,
     pub(crate) method: String,
-    params: Option<String>,
+    pub(crate) params: Option<String>,
 }
 
 /// What comes next.
@@ -240,7 +240,7 @@ impl Exchange {
 
     /// Keeps the call until the client answers what the server asked.
     fn hold(self, bridge: &Arc<Bridge>) -> (Stateless, Outcome<String>) {
-        let asked = asked(&self.questions);
+        let asked = held::asked(&self.questions);
         let request = self.request.clone();
         let outcome = match Held::keep(bridge, self) {
             Some(state) => {
@@ -289,20 +289,6 @@ async fn say_level(lease: &Lease, request: &Stateless) {
     {
         lease.link().set_level(level);
     }
-}
-
-/// What a client is asked, as JSON: the parameters as the server wrote them.
-fn asked(questions: &BTreeMap<String, Question>) -> String {
-    let mut all = Members::default();
-    for (name, question) in questions {
-        let mut asked = Members::default();
-        asked.set("method", json_text(&question.method));
-        if let Some(params) = &question.params {
-            asked.set("params", params.as_str());
-        }
-        all.set(name, asked.to_string());
-    }
-    all.to_string()
 }
 
 /// What a client knows a question by: its id's characters.
@@ -389,24 +375,4 @@ fn code(error: &str) -> Option<i64> {
 /// An error of the request's parameters.
 pub(crate) fn invalid(words: &str) -> Outcome<String> {
     Outcome::Error(json!({"code": held::INVALID_PARAMS, "message": words}).to_string())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_question_s_parameters_reach_the_client_as_they_stand() {
-        let question = |params: &str| Question {
-            id: "1".to_owned(),
-            method: "elicitation/create".to_owned(),
-            params: Some(params.to_owned()),
-        };
-        let questions = BTreeMap::from([(
-            "a\"".to_owned(),
-            question(r#"{"n": 123456789012345678901234567890, "x":1e999}"#),
-        )]);
-        let expected = r#"{"a\"":{"method":"elicitation/create","params":{"n": 123456789012345678901234567890, "x":1e999}}}"#;
-        assert_eq!(asked(&questions), expected);
-    }
 }

@@ -43,7 +43,7 @@ impl Mirrored {
             let path: Vec<&str> =
                 std::iter::once("arguments").chain(path.iter().map(String::as_str)).collect();
             let value =
-                found(params, &path).ok_or(format!("{header} has a parameter that cannot be read"))?;
+                found(params, &path).map_err(|()| format!("{header} has a parameter that cannot be read"))?;
             let told = only(headers, header)?;
             let told = told.map(|told| decoded(told).ok_or(format!("{header} is no Base64 of UTF-8")));
             match (value.as_deref(), told.transpose()?) {
@@ -60,16 +60,16 @@ impl Mirrored {
     }
 }
 
-/// The text of what a path leads to, if anything; `None` where two readers could find different things on the
-/// way. Whatever else stands there is not read: nothing in it may keep this from being compared.
-fn found(text: &str, path: &[&str]) -> Option<Option<String>> {
+/// The text of what a path leads to, if anything; an error where two readers could find different things on
+/// the way. Whatever else stands there is not read: nothing in it may keep this from being compared.
+fn found(text: &str, path: &[&str]) -> Result<Option<String>, ()> {
     let Some((name, rest)) = path.split_first() else {
-        return Some((text != "null").then(|| text.to_owned()));
+        return Ok((text != "null").then(|| text.to_owned()));
     };
     if !text.starts_with('{') {
-        return Some(None);
+        return Ok(None);
     }
-    Members::read(text)?.get(name).map_or(Some(None), |text| found(text, rest))
+    Members::read(text).ok_or(())?.get(name).map_or(Ok(None), |text| found(text, rest))
 }
 
 /// Whether a header says a value, which is JSON: numbers are compared as such, whole ones to the last digit.
@@ -79,10 +79,10 @@ fn says(value: &str, told: &str) -> bool {
         [b'{' | b'[', ..] => false,
         _ if value == told => true,
         _ if is_whole(value) && is_whole(told) => false,
-        _ => match (value.parse::<f64>(), told.parse::<f64>()) {
-            (Ok(value), Ok(told)) => told.is_finite() && value == told,
-            _ => false,
-        },
+        _ => {
+            let told = told.parse::<f64>().ok().filter(|told| told.is_finite());
+            told.is_some() && value.parse().ok() == told
+        }
     }
 }
 
