@@ -558,6 +558,9 @@ fn with_token(params: Option<&str>, id: u64) -> (Option<String>, Option<String>)
     }
 }
 
+#[cfg(any(test, fuzzing))]
+#[path = "link_fuzzing.rs"]
+pub(crate) mod fuzzing;
 #[cfg(test)]
 #[path = "link_tests.rs"]
 mod tests;

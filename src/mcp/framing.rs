@@ -83,6 +83,12 @@ impl<R: AsyncRead + Unpin> LineReader<R> {
         }
     }
 
+    /// For how many bytes there is room.
+    #[cfg(any(test, fuzzing))]
+    pub(crate) fn room(&self) -> usize {
+        self.buffer.capacity()
+    }
+
     fn take_line(&mut self) -> Result<Option<String>, FrameError> {
         let too_long = FrameError::TooLong { max: self.max };
         let end = match self.buffer[self.scanned..].iter().position(|&b| b == b'\n') {

@@ -440,6 +440,12 @@ impl ToStateless {
         let waiting = self.listening.values().filter_map(|listening| listening.of.clone());
         self.calls.values().map(|call| call.of.clone()).chain(waiting).collect()
     }
+
+    #[cfg(any(test, fuzzing))]
+    pub(super) fn kept(&self) -> usize {
+        let waiting = self.listening.values().filter(|listening| listening.of.is_some()).count();
+        self.calls.len() + self.asked.len() + waiting
+    }
 }
 
 /// A question's id, which is no id of the client's own.
