@@ -190,7 +190,8 @@ impl Children {
     pub(crate) fn sweep(&self, mark: &Mark) -> bool {
         let is_clean = {
             let ours = self.pids();
-            let known = |pid: &Pid| ours.contains_key(&pid.as_raw_nonzero().get()) || self.family.is_guard(*pid);
+            let known =
+                |pid: &Pid| ours.contains_key(&pid.as_raw_nonzero().get()) || self.family.is_guard(*pid);
             self.reaps_orphans && kin::children().is_some_and(|children| children.iter().all(known))
         };
         !is_clean && mark.kill()
@@ -230,5 +231,4 @@ mod tests {
         assert!(children.pids().is_empty());
         assert!(!std::path::Path::new(&format!("/proc/{pid}")).exists());
     }
-
 }

@@ -13,7 +13,7 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use futures_util::stream;
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 
 use super::abilities::{is_answer, is_question};
@@ -31,7 +31,7 @@ use super::sessions::sse;
 use super::stateless::{Refusal, Stateless};
 use super::telemetry::RpcFault;
 use super::wording::{is_gone, known, method_for, outcome, params_for};
-use crate::mcp::{Members, Outcome, notification_line, response_line, severity};
+use crate::mcp::{Members, Outcome, json_text, notification_line, response_line, severity};
 
 const TOO_SLOW: &str = "the server did not answer in time (--call-timeout)";
 const STOPPING: &str = "the bridge is stopping";
@@ -108,7 +108,7 @@ pub(crate) struct Exchange {
 pub(crate) struct Question {
     pub(crate) id: String,
     pub(crate) method: String,
-    params: Option<String>,
+    pub(crate) params: Option<String>,
 }
 
 /// What comes next.
@@ -237,21 +237,14 @@ impl Exchange {
 
     /// Keeps the call until the client answers what the server asked.
     fn hold(self, bridge: &Arc<Bridge>) -> (Stateless, Outcome<String>) {
-        let asked = self.questions.iter().map(|(name, question)| {
-            let mut asked = json!({"method": question.method});
-            if let Some(params) =
-                question.params.as_deref().and_then(|params| serde_json::from_str(params).ok())
-            {
-                asked["params"] = params;
-            }
-            (name.clone(), asked)
-        });
-        let asked: Value = asked.collect::<serde_json::Map<_, _>>().into();
+        let asked = held::asked(&self.questions);
         let request = self.request.clone();
         let outcome = match Held::keep(bridge, self) {
             Some(state) => {
-                let result =
-                    json!({"resultType": "input_required", "inputRequests": asked, "requestState": state});
+                let mut result = Members::default();
+                result.set("resultType", r#""input_required""#);
+                result.set("inputRequests", asked);
+                result.set("requestState", json_text(&state));
                 Outcome::Result(result.to_string())
             }
             None => internal(&"too many requests wait for their clients"),

@@ -4,7 +4,7 @@
 //! The state that the client brings back is a name that nobody guesses; it works once, for whoever it was
 //! given to, and for the same request alone.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -13,12 +13,12 @@ use tokio::time::sleep;
 
 use super::abilities::is_answer;
 use super::auth::Principal;
-use super::exchange::{Exchange, invalid};
+use super::exchange::{Exchange, Question, invalid};
 use super::secret::secret;
 use super::serve::Bridge;
 pub(crate) use super::stateless::INVALID_PARAMS;
 use super::stateless::Stateless;
-use crate::mcp::{Members, Outcome, mentions};
+use crate::mcp::{Members, Outcome, json_text, mentions};
 
 /// How long somebody may think about an answer.
 const PATIENCE: Duration = Duration::from_mins(10);
@@ -124,6 +124,20 @@ pub(crate) fn answers(request: &Stateless) -> Result<Vec<(String, String)>, Outc
     Ok(given.into_iter().map(|(name, answer)| (name, answer.get().to_owned())).collect())
 }
 
+/// What a client is asked, as JSON: the parameters as the server wrote them.
+pub(crate) fn asked(questions: &BTreeMap<String, Question>) -> String {
+    let mut all = Members::default();
+    for (name, question) in questions {
+        let mut asked = Members::default();
+        asked.set("method", json_text(&question.method));
+        if let Some(params) = &question.params {
+            asked.set("params", params.as_str());
+        }
+        all.set(name, asked.to_string());
+    }
+    all.to_string()
+}
+
 /// Whether both ask for the same.
 fn is_same(one: &Stateless, other: &Stateless) -> bool {
     let of = |request: &Stateless| {
@@ -157,5 +171,20 @@ mod tests {
         for wrong in ["7", "null", "[]", r#"{"a":7}"#, r#"{"a":null}"#] {
             assert_eq!(of(&format!(r#"{{"inputResponses":{wrong}}}"#)), Err(()), "{wrong}");
         }
+    }
+
+    #[test]
+    fn a_question_s_parameters_reach_the_client_as_they_stand() {
+        let question = |params: &str| Question {
+            id: "1".to_owned(),
+            method: "elicitation/create".to_owned(),
+            params: Some(params.to_owned()),
+        };
+        let questions = BTreeMap::from([(
+            "a\"".to_owned(),
+            question(r#"{"n": 123456789012345678901234567890, "x":1e999}"#),
+        )]);
+        let expected = r#"{"a\"":{"method":"elicitation/create","params":{"n": 123456789012345678901234567890, "x":1e999}}}"#;
+        assert_eq!(asked(&questions), expected);
     }
 }

@@ -19,8 +19,8 @@ use super::child::{Child, Ending};
 use super::greeting::Era;
 use super::mailbox::{Mailbox, Said};
 use crate::mcp::{
-    CAPABILITIES_KEY, Envelope, FrameError, Kind, Members, Outcome, VERSION_KEY, bare_line,
-    mentions, notification_line, request_line, response_line,
+    self, CAPABILITIES_KEY, Envelope, FrameError, Kind, Members, Outcome, VERSION_KEY, bare_line, mentions,
+    notification_line, request_line, response_line,
 };
 
 /// Lines that wait to be written: whoever has another waits.
@@ -299,9 +299,8 @@ impl Link {
         *self.level.lock().unwrap_or_else(PoisonError::into_inner) = Some(level);
     }
 
-    async fn send(&self, mut line: String) -> Result<(), LinkEnd> {
-        line.push('\n');
-        let sent = self.outbox.send(Bytes::from(line)).await;
+    async fn send(&self, line: String) -> Result<(), LinkEnd> {
+        let sent = self.outbox.send(framed(line)).await;
         sent.map_err(|_| self.shared.calls().ended.clone().unwrap_or(LinkEnd::Ended))
     }
 }
@@ -522,9 +521,8 @@ const WATCH: &str = "\"mcp-bridge-watch\"";
 /// Refusals that wait to be written.
 const REFUSALS: usize = 64;
 
-fn framed(mut line: String) -> Bytes {
-    line.push('\n');
-    Bytes::from(line)
+fn framed(line: String) -> Bytes {
+    Bytes::from(mcp::framed(line))
 }
 
 /// What tells a server that nobody waits for an answer; the bare dialect has no such word.
@@ -536,9 +534,14 @@ fn cancellation(id: u64, speech: Speech) -> Bytes {
     framed(notification_line("notifications/cancelled", Some(&params)))
 }
 
+/// Most requests have none, and are not taken apart. Any letter of its name can be spelt as an escape.
+fn may_have_token(params: &str) -> bool {
+    mentions(params, "progressToken") || mentions(params, "\\u00")
+}
+
 /// The progress token that parameters carry, as JSON.
 pub(crate) fn token_of(params: &str) -> Option<String> {
-    let members = mentions(params, "progressToken").then(|| Members::read(params)).flatten()?;
+    let members = may_have_token(params).then(|| Members::read(params)).flatten()?;
     Some(Members::read(members.get("_meta")?)?.get("progressToken")?.to_owned())
 }
 
@@ -546,8 +549,7 @@ pub(crate) fn token_of(params: &str) -> Option<String> {
 fn with_token(params: Option<&str>, id: u64) -> (Option<String>, Option<String>) {
     let Some(params) = params else { return (None, None) };
     let changed = || {
-        // Most requests have none, and are not taken apart.
-        let mut members = mentions(params, "progressToken").then(|| Members::read(params)).flatten()?;
+        let mut members = may_have_token(params).then(|| Members::read(params)).flatten()?;
         let meta = members.get("_meta")?.to_owned();
         let mut meta = Members::read(&meta)?;
         let token = meta.get("progressToken")?.to_owned();
@@ -561,6 +563,9 @@ fn with_token(params: Option<&str>, id: u64) -> (Option<String>, Option<String>)
     }
 }
 
+#[cfg(any(test, fuzzing))]
+#[path = "link_fuzzing.rs"]
+pub(crate) mod fuzzing;
 #[cfg(test)]
 #[path = "link_tests.rs"]
 mod tests;

@@ -7,6 +7,7 @@ use axum::http::HeaderMap;
 use serde_json::Value;
 
 use super::stateless::{decoded, only};
+use crate::mcp::Members;
 
 /// How deep a schema's properties are looked through.
 const DEPTH: usize = 16;
@@ -38,16 +39,18 @@ impl Mirrored {
     /// Whether a call's headers say what its arguments say; else, in what they differ. `params` is JSON.
     pub(crate) fn check(&self, tool: &str, params: &str, headers: &HeaderMap) -> Result<(), String> {
         let Some(parameters) = self.0.get(tool) else { return Ok(()) };
-        let params: Value = serde_json::from_str(params).unwrap_or_default();
         for Parameter { path, header } in parameters {
-            let value = path.iter().fold(&params["arguments"], |value, key| &value[key.as_str()]);
+            let path: Vec<&str> =
+                std::iter::once("arguments").chain(path.iter().map(String::as_str)).collect();
+            let value =
+                found(params, &path).map_err(|()| format!("{header} has a parameter that cannot be read"))?;
             let told = only(headers, header)?;
             let told = told.map(|told| decoded(told).ok_or(format!("{header} is no Base64 of UTF-8")));
-            match (value, told.transpose()?) {
-                (Value::Null, None) => {}
-                (Value::Null, Some(_)) => return Err(format!("{header} is there, and its parameter is not")),
+            match (value.as_deref(), told.transpose()?) {
+                (None, None) => {}
+                (None, Some(_)) => return Err(format!("{header} is there, and its parameter is not")),
                 (_, None) => return Err(format!("{header} is missing")),
-                (value, Some(told)) if says(value, &told) => {}
+                (Some(value), Some(told)) if says(value, &told) => {}
                 (_, Some(told)) => {
                     return Err(format!("{header} is {told:?}, and its parameter says otherwise"));
                 }
@@ -57,17 +60,34 @@ impl Mirrored {
     }
 }
 
-/// Whether a header says a value: numbers are compared as such.
-fn says(value: &Value, told: &str) -> bool {
-    match value {
-        Value::String(text) => text == told,
-        Value::Bool(is) => told == if *is { "true" } else { "false" },
-        Value::Number(number) => {
-            number.to_string() == told
-                || told.parse::<f64>().is_ok_and(|told| told.is_finite() && number.as_f64() == Some(told))
-        }
-        _ => false,
+/// The text of what a path leads to, if anything; an error where two readers could find different things on
+/// the way. Whatever else stands there is not read: nothing in it may keep this from being compared.
+fn found(text: &str, path: &[&str]) -> Result<Option<String>, ()> {
+    let Some((name, rest)) = path.split_first() else {
+        return Ok((text != "null").then(|| text.to_owned()));
+    };
+    if !text.starts_with('{') {
+        return Ok(None);
     }
+    Members::read(text).ok_or(())?.get(name).map_or(Ok(None), |text| found(text, rest))
+}
+
+/// Whether a header says a value, which is JSON: numbers are compared as such, whole ones to the last digit.
+fn says(value: &str, told: &str) -> bool {
+    match value.as_bytes() {
+        [b'"', ..] => serde_json::from_str::<String>(value).is_ok_and(|text| text == told),
+        [b'{' | b'[', ..] => false,
+        _ if value == told => true,
+        _ if is_whole(value) && is_whole(told) => false,
+        _ => {
+            let told = told.parse::<f64>().ok().filter(|told| told.is_finite());
+            told.is_some() && value.parse().ok() == told
+        }
+    }
+}
+
+fn is_whole(number: &str) -> bool {
+    number.strip_prefix('-').unwrap_or(number).bytes().all(|byte| byte.is_ascii_digit())
 }
 
 fn collect(schema: &Value, path: &mut Vec<String>, found: &mut Vec<Parameter>) {
@@ -123,10 +143,32 @@ mod tests {
             (json!({"region": "é"}), &[("mcp-param-region", "=?base64?w6k?=")]),
             (json!({"deep": {"n": 42}}), &[("mcp-param-n", "43")]),
             (json!({"deep": {"n": 42}}), &[("mcp-param-n", "NaN")]),
+            (json!({"deep": {"n": 9_007_199_254_740_993_u64}}), &[("mcp-param-n", "9007199254740992")]),
             (json!({"sure": true}), &[("mcp-param-sure", "TRUE")]),
             (json!({"region": {"a": 1}}), &[("mcp-param-region", "x")]),
         ] {
             assert!(!checked(&arguments, headers), "{arguments}");
         }
+    }
+
+    #[test]
+    fn nothing_else_in_the_parameters_keeps_a_header_from_being_compared() {
+        let tool = r#"{"inputSchema":{"properties":{"region":{"x-mcp-header":"Region"}}}}"#;
+        let mirrored = Mirrored::of(std::iter::once(("t", tool)));
+        let deep = format!("{}{}", "[".repeat(200), "]".repeat(200));
+        for other in ["1e999", r#""\ud800""#, &deep, r#"{"a":1,"a":2}"#] {
+            let params = format!(r#"{{"arguments":{{"region":"north","other":{other}}},"more":{other}}}"#);
+            let told = |region: &str| {
+                let headers = HeaderMap::from_iter([(
+                    "mcp-param-region".parse().expect("a name"),
+                    region.parse().expect("a value"),
+                )]);
+                mirrored.check("t", &params, &headers).is_ok()
+            };
+            assert!(told("north") && !told("south"), "{params}");
+            assert!(mirrored.check("t", &params, &HeaderMap::new()).is_err(), "{params}");
+        }
+        let twice = r#"{"arguments":{"region":"north","region":"south"}}"#;
+        assert!(mirrored.check("t", twice, &HeaderMap::new()).is_err());
     }
 }

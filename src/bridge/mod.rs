@@ -38,6 +38,8 @@ mod docs;
 mod ear;
 mod error;
 mod exchange;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 mod greeting;
 mod guard;
 pub mod guardian;

@@ -42,7 +42,7 @@ impl Problem {
         self
     }
 
-    fn text(&self) -> String {
+    pub(super) fn text(&self) -> String {
         let mut body = json!({
             "type": "about:blank",
             "title": self.status.canonical_reason().unwrap_or("Error"),
@@ -55,7 +55,7 @@ impl Problem {
         body.to_string()
     }
 
-    #[cfg(test)]
+    #[cfg(any(test, fuzzing))]
     pub(crate) fn status(&self) -> u16 {
         self.status.as_u16()
     }

@@ -3,7 +3,6 @@
 //! the request. One function, in the order of what happens, since each layer of a stack of services would
 //! cost a request its allocations.
 
-
 use axum::Router;
 use axum::body::Body;
 use axum::http::Request;

@@ -264,7 +264,7 @@ fn is_json(headers: &HeaderMap) -> bool {
     essence.is_some_and(|essence| essence.eq_ignore_ascii_case("application/json"))
 }
 
-fn understand(body: &[u8]) -> Result<BareRequest, Problem> {
+pub(super) fn understand(body: &[u8]) -> Result<BareRequest, Problem> {
     let wrong = |detail: &str| Problem::new(StatusCode::BAD_REQUEST, detail).hint(SHAPE);
     let body: Value =
         serde_json::from_slice(body).map_err(|error| wrong(&format!("the body is not JSON: {error}")))?;

@@ -74,9 +74,9 @@ impl Peer {
         loop {
             match self.tcp.ready(Interest::PRIORITY).await {
                 Ok(ready) if ready.is_priority() && !ready.is_read_closed() => {
-                    let ignored = self.tcp.try_io(Interest::PRIORITY, || {
-                        Err::<(), _>(io::ErrorKind::WouldBlock.into())
-                    });
+                    let ignored = self
+                        .tcp
+                        .try_io(Interest::PRIORITY, || Err::<(), _>(io::ErrorKind::WouldBlock.into()));
                     drop(ignored);
                 }
                 Ok(_) | Err(_) => return,

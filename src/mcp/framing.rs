@@ -33,10 +33,10 @@ pub fn blank_line_ends(message: &mut [u8]) {
     }
 }
 
-/// What is read at once where nothing is known of the line's length, in bytes.
+/// What is read at once where nothing is known of the line's length, in bytes. A line of up to so many is
+/// copied: the buffer stays, and the line holds no more than itself for as long as somebody keeps it. A
+/// longer one takes the buffer along.
 const READ: usize = 8 * 1024;
-/// A longer line takes the buffer along instead of being copied out of it.
-const COPIED: usize = 64 * 1024;
 
 /// Reads lines up to a bound. Dropping the future of [`LineReader::next`] loses nothing: what was
 /// read stays in the reader.
@@ -104,6 +104,12 @@ impl<R: AsyncRead + Unpin> LineReader<R> {
         Ok(())
     }
 
+    /// For how many bytes there is room.
+    #[cfg(any(test, fuzzing))]
+    pub(crate) fn room(&self) -> usize {
+        self.buffer.capacity()
+    }
+
     fn take_line(&mut self) -> Result<Option<String>, FrameError> {
         let end = match memchr(b'\n', &self.buffer[self.scanned..]) {
             Some(found) => self.scanned + found,
@@ -119,7 +125,7 @@ impl<R: AsyncRead + Unpin> LineReader<R> {
         if end == self.start && end == self.buffer.len() {
             return Ok(None);
         }
-        let mut line = if end - self.start <= COPIED {
+        let mut line = if end - self.start <= READ {
             let line = self.buffer[self.start..end].to_vec();
             self.pass(end + 1);
             line
@@ -128,6 +134,7 @@ impl<R: AsyncRead + Unpin> LineReader<R> {
             let mut line = std::mem::replace(&mut self.buffer, rest);
             line.truncate(end);
             line.drain(..self.start);
+            line.shrink_to_fit();
             (self.start, self.scanned) = (0, 0);
             line
         };
@@ -146,6 +153,17 @@ impl<R: AsyncRead + Unpin> LineReader<R> {
         }
         self.scanned = self.start;
     }
+}
+
+/// A message as the line that a server reads. Between the tokens of JSON a line feed is a space like any
+/// other, and within a string there is none; left where it is, it would end the line, and what stands
+/// after it would be a message that nobody looked at.
+#[must_use]
+pub fn framed(text: String) -> Vec<u8> {
+    let mut line = text.into_bytes();
+    blank_line_ends(&mut line);
+    line.push(b'\n');
+    line
 }
 
 /// A duplex stream of lines: a server's stdin and stdout, or a WebSocket.
@@ -215,6 +233,16 @@ mod tests {
         assert_eq!((lines, error), (vec!["ok".into()], Some("a line is longer than 4 bytes".into())));
     }
 
+    /// Sessions keep lines for clients that come again, and count the bytes of each.
+    #[tokio::test]
+    async fn a_line_holds_no_more_than_itself() {
+        let text = format!("{{}}\n{}\n[]\n", "x".repeat(100_000));
+        let mut reader = LineReader::new(text.as_bytes(), 1 << 20);
+        while let Some(line) = reader.next().await.expect("a line") {
+            assert!(line.capacity() <= line.len() + 1, "{} for {}", line.capacity(), line.len());
+        }
+    }
+
     #[tokio::test]
     async fn a_flood_without_a_line_feed_stops_near_the_bound() {
         let mut reader = LineReader::new(tokio::io::repeat(b'x'), 1024);
@@ -234,6 +262,11 @@ mod tests {
         assert!(matches!(reader.next().await, Err(FrameError::TooLong { .. })));
         reader.skip_line().await.expect("passed over");
         assert_eq!(reader.next().await.expect("the end"), None);
+    }
+
+    #[test]
+    fn a_message_that_was_laid_out_on_several_lines_is_one_line() {
+        assert_eq!(framed("{\r\n \"a\": \"\\n\"}".to_owned()), b"{   \"a\": \"\\n\"}\n");
     }
 
     #[tokio::test]

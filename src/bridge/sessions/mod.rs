@@ -10,5 +10,7 @@ mod store;
 mod streams;
 mod wire;
 
+#[cfg(any(test, fuzzing))]
+pub(crate) use interpreter::eras;
 pub(crate) use store::Sessions;
 pub(crate) use wire::{delete, get, post};

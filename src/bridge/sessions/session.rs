@@ -15,7 +15,7 @@ use super::super::telemetry::Wire;
 use super::interpreter::{Act, Interpreter, Message};
 use super::key::Key;
 use super::streams::{NoStream, Reader, Streams};
-use crate::mcp::{FrameError, blank_line_ends};
+use crate::mcp::{FrameError, framed};
 
 /// Lines that wait to be written; whoever has another waits.
 const OUTBOX: usize = 16;
@@ -109,7 +109,7 @@ impl Session {
         let mut lines = Vec::new();
         for act in acts {
             match act {
-                Act::Tell(line) => lines.push(one_line(line)),
+                Act::Tell(line) => lines.push(Bytes::from(framed(line))),
                 Act::Say { of, text } => self.streams.push(of.as_ref(), text),
                 Act::Answer { of, text } => self.streams.answer(&of, text),
                 Act::Close(of) => self.streams.close(&of),
@@ -131,15 +131,6 @@ impl Session {
         // It is valid after every message: a panic elsewhere does not spoil it.
         self.interpreter.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// A message as one line. Between the tokens of JSON a line feed is a space like any other, and within
-/// a string there is none.
-fn one_line(text: String) -> Bytes {
-    let mut line = text.into_bytes();
-    blank_line_ends(&mut line);
-    line.push(b'\n');
-    Bytes::from(line)
 }
 
 /// A line, and what waits behind it as far as a pipe takes it at once.
@@ -278,15 +269,5 @@ async fn look(session: &Session, bridge: &Bridge, lines: mpsc::Sender<Bytes>) ->
                 }
             }
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_message_that_was_laid_out_on_several_lines_is_one_line() {
-        assert_eq!(&one_line("{\r\n \"a\": \"\\n\"}".to_owned())[..], b"{   \"a\": \"\\n\"}\n");
     }
 }

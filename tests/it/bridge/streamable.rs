@@ -264,6 +264,35 @@ async fn neither_get_nor_delete_is_of_the_stateless_era() {
     bridge.finish().await;
 }
 
+/// A line of its own is a message of its own to a server. This one's have the ids that the bridge gives its
+/// requests, and ask for what the request itself does not, which somebody may not be allowed to ask for.
+#[tokio::test]
+async fn a_stateless_request_is_one_message_however_many_lines_it_is_laid_out_on() {
+    let bridge = Bridge::start(of_fixture("legacy")).await;
+    let hidden = |id: u32| {
+        json!({"jsonrpc": "2.0", "id": id, "method": "tools/call", "params": {"name": "status"}}).to_string()
+    };
+    for end in ["\n", "\r\n", "\r"] {
+        let hidden: Vec<String> = (0..10).map(|id| format!("{end}{}{end}", hidden(id))).collect();
+        let hidden = format!("[{}]", hidden.join(","));
+        let meta = r#"{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{}}"#;
+        let params = format!(r#"{{"name":"echo","arguments":{{"hidden":{hidden}}},{end}"_meta":{meta}}}"#);
+        let body = format!(r#"{{"jsonrpc":"2.0",{end}"id":1,"method":"tools/call","params":{params}}}"#);
+        let headers = [
+            JSON,
+            KINDS,
+            ("mcp-protocol-version", "2026-07-28"),
+            ("mcp-method", "tools/call"),
+            ("mcp-name", "echo"),
+        ];
+        let (_, answer) = ask(&bridge, "POST /mcp", &headers, &body).await;
+        let answer: Value = serde_json::from_str(&answer).expect("JSON");
+        let hidden: Value = serde_json::from_str(&hidden).expect("JSON");
+        assert_eq!(answer["result"]["structuredContent"], json!({"hidden": hidden}), "{end:?}: {answer}");
+    }
+    bridge.finish().await;
+}
+
 /// CVE-2026-25536: elsewhere, clients whose requests had the same ids got each other's answers.
 #[tokio::test]
 async fn no_client_of_a_thousand_that_use_the_same_ids_sees_another_s_answer() {

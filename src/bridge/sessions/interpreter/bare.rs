@@ -90,6 +90,11 @@ impl ToBare {
     pub(super) fn open(&self) -> Vec<Key> {
         self.calls.iter().filter_map(|call| call.of.clone()).collect()
     }
+
+    #[cfg(any(test, fuzzing))]
+    pub(super) fn kept(&self) -> usize {
+        self.calls.len()
+    }
 }
 
 fn initialized(params: Option<&str>) -> String {

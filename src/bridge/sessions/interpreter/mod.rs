@@ -5,6 +5,8 @@
 //! session lives here.
 
 mod bare;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod eras;
 mod same;
 mod stateless;
 
@@ -130,6 +132,16 @@ impl Interpreter {
             Self::Same(same) => same.open(),
             Self::Stateless(to) => to.open(),
             Self::Bare(to) => to.open(),
+        }
+    }
+
+    /// What is kept of requests.
+    #[cfg(any(test, fuzzing))]
+    fn kept(&self) -> usize {
+        match self {
+            Self::Same(same) => same.open().len(),
+            Self::Stateless(to) => to.kept(),
+            Self::Bare(to) => to.kept(),
         }
     }
 }

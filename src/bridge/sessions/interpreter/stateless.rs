@@ -252,7 +252,7 @@ impl ToStateless {
             // The server listens for us no more.
             return ended.of.map(|of| result(&of, "{}")).into_iter().collect();
         }
-        let Some(call) = self.calls.remove(&id) else { return Vec::new() };
+        let Some(call) = self.take(id) else { return Vec::new() };
         let mut members = Members::read(text).unwrap_or_default();
         let kind = members.value::<String>("resultType");
         if kind.as_deref() == Some("input_required") {
@@ -273,7 +273,7 @@ impl ToStateless {
         if let Some(Listening { of, .. }) = self.listening.remove(&id) {
             return of.map(|of| answer_error(&of, error)).into_iter().collect();
         }
-        let Some(call) = self.calls.remove(&id) else { return Vec::new() };
+        let Some(call) = self.take(id) else { return Vec::new() };
         if call.method == "resources/read"
             && let Some(mut members) = Members::read(error)
             && members.value::<i64>("code") == Some(INVALID_PARAMS)
@@ -284,6 +284,15 @@ impl ToStateless {
         vec![answer_error(&call.of, error)]
     }
 
+    /// Takes a call out, and with it what its client was asked: a server may go on without the answers.
+    fn take(&mut self, id: u64) -> Option<Call> {
+        let call = self.calls.remove(&id)?;
+        if call.asking.is_some() {
+            self.asked.retain(|_, (of, _)| *of != id);
+        }
+        Some(call)
+    }
+
     /// Asks the client what the server needs, as the older era asks.
     fn ask(&mut self, id: u64, mut call: Call, required: &Members<'_>) -> Vec<Act> {
         call.round += 1;
@@ -291,7 +300,9 @@ impl ToStateless {
             let words = format!("the server asked {ROUNDS} times and did not answer");
             return vec![refusal(&call.of, INTERNAL_ERROR, &words)];
         }
-        let requests: BTreeMap<String, Value> = required.value("inputRequests").unwrap_or_default();
+        let Some(requests) = Members::read(required.get("inputRequests").unwrap_or("{}")) else {
+            return vec![refusal(&call.of, INTERNAL_ERROR, "what the server asks for cannot be read")];
+        };
         let mut asking =
             Asking { state: required.get("requestState").map(str::to_owned), answers: BTreeMap::new() };
         if requests.is_empty() {
@@ -299,8 +310,9 @@ impl ToStateless {
         }
         let able = Members::read(&self.capabilities).unwrap_or_default();
         let mut acts = Vec::new();
-        for (name, request) in requests {
-            let method = request["method"].as_str().unwrap_or_default();
+        for (name, request) in requests.iter() {
+            let request = Members::read(request).unwrap_or_default();
+            let method = request.value::<String>("method").unwrap_or_default();
             let capability = method.split('/').next().unwrap_or_default();
             if able.get(capability).is_none() {
                 self.asked.retain(|_, (of, _)| *of != id);
@@ -308,10 +320,10 @@ impl ToStateless {
                 return vec![refusal(&call.of, INTERNAL_ERROR, &words)];
             }
             self.next += 1;
-            self.asked.insert(self.next, (id, name.clone()));
-            asking.answers.insert(name, None);
-            let params = request.get("params").map(Value::to_string);
-            let text = request_line(json!(question_id(self.next)), method, params.as_deref());
+            self.asked.insert(self.next, (id, name.to_owned()));
+            asking.answers.insert(name.to_owned(), None);
+            let params = request.get("params").filter(|params| params.starts_with('{'));
+            let text = request_line(json!(question_id(self.next)), &method, params);
             acts.push(Act::Say { of: Some(call.of.clone()), text });
         }
         call.asking = Some(asking);
@@ -331,12 +343,7 @@ impl ToStateless {
             Outcome::Result(result) => (*result).to_owned(),
             Outcome::Error(error) => {
                 // The server can be told a refusal in no other words, and of elicitation alone.
-                let mut acts = Vec::new();
-                if let Some(call) = self.calls.remove(&of) {
-                    self.asked.retain(|_, (other, _)| *other != of);
-                    acts.push(answer_error(&call.of, error));
-                }
-                return acts;
+                return self.take(of).map(|call| answer_error(&call.of, error)).into_iter().collect();
             }
         };
         asking.answers.insert(name, Some(answer));
@@ -423,8 +430,7 @@ impl ToStateless {
         }
         let found = self.calls.iter().find(|(_, call)| call.of == *request).map(|(id, _)| *id);
         let Some(id) = found else { return Vec::new() };
-        let call = self.calls.remove(&id);
-        self.asked.retain(|_, (of, _)| *of != id);
+        let call = self.take(id);
         // While it asks, the server works on nothing.
         let works = call.is_some_and(|call| call.asking.is_none());
         works.then(|| cancellation(&id.to_string(), why)).into_iter().collect()
@@ -433,6 +439,12 @@ impl ToStateless {
     pub(super) fn open(&self) -> Vec<Key> {
         let waiting = self.listening.values().filter_map(|listening| listening.of.clone());
         self.calls.values().map(|call| call.of.clone()).chain(waiting).collect()
+    }
+
+    #[cfg(any(test, fuzzing))]
+    pub(super) fn kept(&self) -> usize {
+        let waiting = self.listening.values().filter(|listening| listening.of.is_some()).count();
+        self.calls.len() + self.asked.len() + waiting
     }
 }
 

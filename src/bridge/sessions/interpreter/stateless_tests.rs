@@ -80,6 +80,38 @@ fn what_the_server_needs_is_asked_between_two_rounds() {
 }
 
 #[test]
+fn a_question_s_parameters_stay_as_they_stand_and_what_are_none_is_left_out() {
+    let mut to = begun();
+    call(&mut to, "7");
+    let required = r#"{"jsonrpc":"2.0","id":1,"result":{"resultType":"input_required","inputRequests":{"a":{"method":"elicitation/create","params":{"n": 1e999}},"b":{"method":"elicitation/create","params":7}}}}"#;
+    let asked = [
+        r#"{"jsonrpc":"2.0","id":"mcp-bridge-2","method":"elicitation/create","params":{"n": 1e999}}"#,
+        r#"{"jsonrpc":"2.0","id":"mcp-bridge-3","method":"elicitation/create"}"#,
+    ];
+    assert_eq!(hear_server(&mut to, required), asked.map(|text| say(Some("7"), text)));
+    call(&mut to, "8");
+    let unreadable = r#"{"jsonrpc":"2.0","id":4,"result":{"resultType":"input_required","inputRequests":7}}"#;
+    let acts = hear_server(&mut to, unreadable);
+    assert!(matches!(&acts[..], [Act::Answer { text, .. }] if text.contains("cannot be read")), "{acts:?}");
+}
+
+#[test]
+fn of_what_was_asked_nothing_is_kept_once_the_server_has_gone_on_without_it() {
+    let mut to = begun();
+    let required = r#"{"jsonrpc":"2.0","id":1,"result":{"resultType":"input_required","inputRequests":{"a":{"method":"elicitation/create"}}}}"#;
+    for last in [r#""result":{}"#, r#""error":{"code":1,"message":"no"}"#] {
+        call(&mut to, "7");
+        let Interpreter::Stateless(inner) = &to else { panic!("another") };
+        let id = inner.next;
+        hear_server(&mut to, &required.replace("\"id\":1", &format!("\"id\":{id}")));
+        let acts = hear_server(&mut to, &format!(r#"{{"jsonrpc":"2.0","id":{id},{last}}}"#));
+        assert!(matches!(&acts[..], [Act::Answer { .. }]), "{acts:?}");
+        let Interpreter::Stateless(inner) = &to else { panic!("another") };
+        assert!(inner.asked.is_empty(), "{:?}", inner.asked);
+    }
+}
+
+#[test]
 fn a_client_that_refuses_or_cannot_be_asked_gets_an_error_and_a_server_may_not_ask_for_ever() {
     let mut to = begun();
     let required = |id: u64, method: &str| {
