@@ -9,9 +9,11 @@ use std::fmt;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use tokio::io::{self, AsyncRead, ReadBuf};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::Instant;
 
 /// The largest message that is held without asking, in bytes.
 pub(crate) const SMALL_BYTES: usize = 64 * 1024;
@@ -45,6 +47,8 @@ type Room = Pin<Box<dyn Future<Output = Option<OwnedSemaphorePermit>> + Send>>;
 struct Held {
     bytes: usize,
     permit: Option<OwnedSemaphorePermit>,
+    /// Since when.
+    since: Option<Instant>,
     waiting: Option<Room>,
 }
 
@@ -80,6 +84,7 @@ impl Share {
         });
         let permit = ready!(waiting.as_mut().poll(cx));
         held.permit = permit;
+        held.since = Some(Instant::now());
         held.waiting = None;
         Poll::Ready(())
     }
@@ -87,6 +92,12 @@ impl Share {
     /// Whether the stream is held back for now.
     pub(crate) fn is_waiting(&self) -> bool {
         self.held().waiting.is_some()
+    }
+
+    /// Whether it has held room for so long that others may need it: there is none left.
+    pub(crate) fn is_hoarding(&self, patience: Duration) -> bool {
+        let since = self.held().since;
+        self.budget.0.available_permits() == 0 && since.is_some_and(|since| since.elapsed() > patience)
     }
 
     /// The message under way has been passed on; the next one begins.

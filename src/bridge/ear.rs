@@ -39,6 +39,11 @@ impl<'a> Ear<'a> {
         self.since.store(AWAY, Ordering::Relaxed);
     }
 
+    /// Whether a large message has been coming for longer than `patience`, in the way of others.
+    pub(crate) fn is_dawdling(&self, patience: Duration) -> bool {
+        self.since.load(Ordering::Relaxed) != AWAY && self.share.is_hoarding(patience)
+    }
+
     /// How long nothing has come although somebody listened.
     pub(crate) fn silence(&self) -> Duration {
         match self.since.load(Ordering::Relaxed) {

@@ -168,11 +168,8 @@ impl Link {
         let (outbox, lines) = mpsc::channel(OUTBOX);
         let (given_up, given_up_ids) = mpsc::unbounded_channel();
         let (is_over, over) = watch::channel(false);
-        let task = Task { child, shared: Arc::clone(&shared), lines, given_up: given_up_ids };
-        tokio::spawn(async move {
-            task.run().await;
-            let _ = is_over.send(true);
-        });
+        let task = Task { child, shared: Arc::clone(&shared), lines, given_up: given_up_ids, is_over };
+        tokio::spawn(task.run());
         Self { shared, outbox, given_up, over, level: Mutex::default(), pid }
     }
 
@@ -364,6 +361,8 @@ struct Task {
     shared: Arc<Shared>,
     lines: mpsc::Receiver<Bytes>,
     given_up: mpsc::UnboundedReceiver<u64>,
+    /// Closed once nobody has the link any more.
+    is_over: watch::Sender<bool>,
 }
 
 impl Task {
@@ -379,6 +378,7 @@ impl Task {
             self.child.ends_within(LAST_WORDS).await;
         }
         *self.shared.ending() = self.child.end().await;
+        let _ = self.is_over.send(true);
     }
 
     async fn talk(&mut self) -> LinkEnd {
@@ -411,9 +411,15 @@ impl Task {
                     Some(id) = self.given_up.recv() => cancellation(id, self.shared.speech()),
                     Some(line) = refusals.recv() => line,
                 };
-                if streams.stdin.write_all_buf(&mut line).await.is_err() {
-                    // The end of its output says more, and comes soon.
-                    return std::future::pending().await;
+                // A server may read no more, and live on: that is for as long as somebody waits for it.
+                let written = tokio::select! {
+                    written = streams.stdin.write_all_buf(&mut line) => written,
+                    () = self.is_over.closed() => return LinkEnd::Closed,
+                };
+                if written.is_err() {
+                    // The end of its output says more, and mostly comes soon.
+                    self.is_over.closed().await;
+                    return LinkEnd::Closed;
                 }
             }
         };

@@ -27,6 +27,7 @@ use super::pieces::{PIECE_BYTES, Pieces};
 use super::pool::PoolError;
 use super::readiness;
 use super::serve::Bridge;
+use super::settings::Waits;
 use super::socket::Peer;
 use super::telemetry::Account;
 use crate::mcp::{FrameError, LineReader};
@@ -49,6 +50,8 @@ enum End {
     Left,
     /// The client answered no ping.
     Silent(Duration),
+    /// The client's large message took too long to come while others waited for its room.
+    Slow(Duration),
     /// The bridge was told to end.
     Stopping,
     /// The token file does not say any more what let the client in.
@@ -101,7 +104,7 @@ async fn first(
     let grace = bridge.settings.stop_grace;
     tokio::select! {
         line = next_line(&mut stream, &ear) => line,
-        end = only_ping(sink, &ear, bridge.settings.waits.ping) => Err(end),
+        end = only_ping(sink, &ear, &bridge.settings.waits) => Err(end),
         () = async { peer.has_left().await; sleep(grace).await } => Err(End::Left),
         () = bridge.gate.shut_to(principal) => Err(End::Unwelcome),
         () = bridge.stopped() => Err(End::Stopping),
@@ -235,8 +238,8 @@ async fn from_server(
     ear: &Ear<'_>,
     mut heard: Heard<'_>,
 ) -> End {
-    let every = heard.bridge.settings.waits.ping;
-    let mut ping = pings(every);
+    let waits = heard.bridge.settings.waits;
+    let mut ping = pings(waits.ping);
     loop {
         let sent = tokio::select! {
             line = stdout.next() => match line {
@@ -251,8 +254,8 @@ async fn from_server(
                 Err(error) => return End::Unreadable(error),
             },
             _ = ping.tick() => {
-                if ear.silence() > 2 * every {
-                    return End::Silent(2 * every);
+                if let Some(end) = given_up(ear, &waits) {
+                    return end;
                 }
                 sink.send(Message::Ping(Bytes::new())).await
             }
@@ -264,21 +267,27 @@ async fn from_server(
 }
 
 /// Pings a client that nobody has anything to say to.
-async fn only_ping(
-    mut sink: impl Sink<Message, Error = Error> + Unpin,
-    ear: &Ear<'_>,
-    every: Duration,
-) -> End {
-    let mut ping = pings(every);
+async fn only_ping(mut sink: impl Sink<Message, Error = Error> + Unpin, ear: &Ear<'_>, waits: &Waits) -> End {
+    let mut ping = pings(waits.ping);
     loop {
         ping.tick().await;
-        if ear.silence() > 2 * every {
-            return End::Silent(2 * every);
+        if let Some(end) = given_up(ear, waits) {
+            return end;
         }
         if sink.send(Message::Ping(Bytes::new())).await.is_err() {
             return End::Left;
         }
     }
+}
+
+/// Whether the client is waited for in vain.
+fn given_up(ear: &Ear<'_>, waits: &Waits) -> Option<End> {
+    let most = 2 * waits.ping;
+    if ear.silence() > most {
+        return Some(End::Silent(most));
+    }
+    // A request's body has as long.
+    ear.is_dawdling(waits.body).then_some(End::Slow(waits.body))
 }
 
 fn pings(every: Duration) -> Interval {
@@ -337,6 +346,10 @@ fn close_of(end: &End, max: usize) -> (CloseCode, String) {
     match end {
         End::Left => (CloseCode::Normal, String::new()),
         End::Silent(patience) => (CloseCode::Policy, format!("no answer to a ping within {patience:?}")),
+        End::Slow(patience) => (
+            CloseCode::Policy,
+            format!("a message took longer than {patience:?}, and others wait for its room"),
+        ),
         End::Stopping => (CloseCode::Away, "the bridge is stopping".to_owned()),
         End::Unwelcome => {
             (CloseCode::Policy, "what let this client in is not in the token file any more".to_owned())

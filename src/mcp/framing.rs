@@ -61,6 +61,9 @@ impl<R: AsyncRead + Unpin> LineReader<R> {
     /// The next line without its line feed (and without a carriage return before it), or `None`
     /// at the end. A last line without a line feed counts as one. Empty lines are passed over.
     pub async fn next(&mut self) -> Result<Option<String>, FrameError> {
+        // Lines that are there already come without a wait: whoever writes them without an end would
+        // otherwise be the only one who is heard.
+        tokio::task::coop::consume_budget().await;
         loop {
             while let Some(line) = self.take_line()? {
                 if !line.is_empty() {
@@ -141,6 +144,8 @@ impl<R: AsyncRead + Unpin> LineReader<R> {
         if line.last() == Some(&b'\r') {
             line.pop();
         }
+        // Some are kept for long: not with the room of all that was read with them.
+        line.shrink_to_fit();
         String::from_utf8(line).map(Some).map_err(|_| FrameError::NotUtf8)
     }
 

@@ -32,13 +32,24 @@ impl Serving {
     /// As [`start`](Self::start), with another fixture, which is told these words.
     #[track_caller]
     pub(crate) fn start_before(fixture: &str, words: &[&str]) -> Self {
+        let wanted = SocketAddr::from(([127, 0, 0, 1], free_port()));
+        Self::start_on(wanted, &[&format!("http://{wanted}")], fixture, words)
+    }
+
+    /// Lets in the pages of these origins, and no others.
+    #[track_caller]
+    pub(crate) fn start_for(origins: &[&str], fixture: &str, words: &[&str]) -> Self {
+        Self::start_on(SocketAddr::from(([127, 0, 0, 1], free_port())), origins, fixture, words)
+    }
+
+    #[track_caller]
+    fn start_on(wanted: SocketAddr, origins: &[&str], fixture: &str, words: &[&str]) -> Self {
         let bridge = Path::new(env!("CARGO_BIN_EXE_mcp-bridge"));
         let fixture = bridge.with_file_name("examples").join(fixture);
         assert!(fixture.is_file(), "build it first: cargo build --examples");
         let mut command = Command::new(bridge);
-        let wanted = SocketAddr::from(([127, 0, 0, 1], free_port()));
-        let (listen, origin) = (wanted.to_string(), format!("http://{wanted}"));
-        command.args(["--listen", &listen, "--allow-origin", &origin, "--"]).arg(fixture).args(words);
+        let (listen, origins) = (wanted.to_string(), origins.join(","));
+        command.args(["--listen", &listen, "--allow-origin", &origins, "--"]).arg(fixture).args(words);
         for (key, _) in std::env::vars_os() {
             if key.to_string_lossy().starts_with("MCP_BRIDGE_") {
                 command.env_remove(key);

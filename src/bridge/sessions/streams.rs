@@ -55,7 +55,15 @@ impl Stream {
     }
 
     fn untaken(&self) -> usize {
-        self.kept.iter().filter(|event| event.number > self.taken).map(|event| event.text.len()).sum()
+        let untaken = self.kept.iter().rev().take_while(|event| event.number > self.taken);
+        untaken.map(|event| event.text.len()).sum()
+    }
+
+    /// The first event after this one that is kept.
+    fn after(&self, number: u64) -> Option<&Event> {
+        // Their numbers follow on each other.
+        let first = self.kept.front()?.number;
+        self.kept.get(usize::try_from((number + 1).saturating_sub(first)).ok()?)
     }
 
     fn wake(&self) {
@@ -209,11 +217,12 @@ impl Streams {
         log.open.iter().filter(|(_, number)| is_late(number)).map(|(key, _)| key.clone()).collect()
     }
 
-    /// Since when nobody has read, asked or said anything; `None` while somebody reads or waits.
+    /// Since when the client has neither read nor asked, and nothing was answered; `None` while it reads. What
+    /// the server says besides, and what it still works on, counts for nothing: it may go on for ever.
     pub(crate) fn idle_since(&self) -> Option<Instant> {
         let log = self.log();
         let is_read = log.streams.values().any(|stream| stream.reader.is_some());
-        (!is_read && log.open.is_empty()).then_some(log.stirred)
+        (!is_read).then_some(log.stirred)
     }
 
     /// The client has been heard of.
@@ -258,7 +267,9 @@ impl Streams {
 impl Log {
     fn add(&mut self, number: u64, text: Bytes, last: bool, most: usize) {
         let now = Instant::now();
-        self.stirred = now;
+        if last {
+            self.stirred = now;
+        }
         let Some(stream) = self.streams.get_mut(&number) else { return };
         self.bytes += text.len();
         stream.kept.push_back(Event { number: stream.next, text, last });
@@ -376,7 +387,7 @@ impl Reader {
         let Some(stream) = log.streams.get_mut(&self.number).filter(|stream| self.is_mine(stream)) else {
             return Taken::Over;
         };
-        let Some(event) = stream.kept.iter().find(|event| event.number > self.after).cloned() else {
+        let Some(event) = stream.after(self.after).cloned() else {
             return if stream.over { Taken::Over } else { Taken::Nothing };
         };
         self.after = event.number;
@@ -409,173 +420,5 @@ impl Drop for Reader {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use std::time::Duration;
-
-    fn key(id: u32) -> Key {
-        Key::of(&id.to_string())
-    }
-
-    fn event(number: u64, text: &'static str, last: bool) -> Event {
-        Event { number, text: Bytes::from_static(text.as_bytes()), last }
-    }
-
-    #[tokio::test]
-    async fn a_request_s_stream_carries_what_is_its_own_and_ends_with_its_answer() {
-        let streams = Streams::new(1000);
-        let (mut one, mut two) =
-            (streams.open(key(1), 9).expect("new"), streams.open(key(2), 9).expect("new"));
-        streams.push(Some(&key(1)), "progress");
-        streams.answer(&key(2), "second");
-        streams.answer(&key(1), "first");
-        assert_eq!(two.next().await, Some(event(1, "second", true)));
-        assert_eq!(
-            (one.next().await, one.next().await),
-            (Some(event(1, "progress", false)), Some(event(2, "first", true)))
-        );
-        assert_eq!((one.next().await, two.next().await), (None, None));
-    }
-
-    #[tokio::test]
-    async fn a_request_s_id_is_free_again_once_it_was_answered_and_their_number_is_bounded() {
-        let streams = Streams::new(1000);
-        let _reader = streams.open(key(1), 2).expect("new");
-        assert_eq!(streams.open(key(1), 2).expect_err("taken"), NoStream::Known);
-        let _other = streams.open(key(2), 2).expect("new");
-        assert_eq!(streams.open(key(3), 2).expect_err("two are all"), NoStream::Full);
-        streams.answer(&key(1), "");
-        streams.open(key(1), 2).expect("answered");
-    }
-
-    #[tokio::test]
-    async fn a_stream_is_resumed_where_it_was_left_and_its_older_reader_ends() {
-        let streams = Streams::new(1000);
-        let mut reader = streams.open(key(1), 9).expect("new");
-        reader.keep();
-        for text in ["a", "b", "c"] {
-            streams.push(Some(&key(1)), text);
-        }
-        assert_eq!(reader.next().await, Some(event(1, "a", false)));
-        let mut again = streams.resume(reader.number(), 1).expect("kept");
-        assert_eq!(reader.next().await, None);
-        drop(reader);
-        assert_eq!(again.next().await, Some(event(2, "b", false)));
-        let number = again.number();
-        drop(again);
-        streams.answer(&key(1), "d");
-        let mut last = streams.resume(number, 2).expect("kept after its end");
-        assert_eq!(
-            (last.next().await, last.next().await),
-            (Some(event(3, "c", false)), Some(event(4, "d", true)))
-        );
-        assert_eq!(last.next().await, None);
-        assert!(streams.resume(number, 5).is_none(), "an event that never was");
-        assert!(streams.resume(77, 0).is_none());
-    }
-
-    #[tokio::test]
-    async fn what_belongs_to_no_request_waits_for_whoever_listens_and_else_goes_to_the_latest_request() {
-        let streams = Streams::new(1000);
-        streams.push(None, "early");
-        let mut request = streams.open(key(1), 9).expect("new");
-        streams.push(None, "beside");
-        assert_eq!(request.next().await, Some(event(1, "beside", false)));
-        let mut general = streams.general().expect("free");
-        assert!(streams.general().is_none(), "one at a time");
-        streams.push(None, "late");
-        assert_eq!(
-            (general.next().await, general.next().await),
-            (Some(event(1, "early", false)), Some(event(2, "late", false)))
-        );
-    }
-
-    #[tokio::test]
-    async fn an_answer_that_its_client_cannot_come_for_is_not_kept() {
-        let streams = Streams::new(1000);
-        drop(streams.open(key(1), 9).expect("new"));
-        streams.answer(&key(1), "lost");
-        let log = streams.log();
-        assert_eq!((log.bytes, log.streams.len()), (0, 1));
-    }
-
-    #[tokio::test]
-    async fn what_is_kept_is_bounded_and_what_was_taken_goes_first() {
-        let streams = Streams::new(10);
-        let mut reader = streams.open(key(1), 9).expect("new");
-        reader.keep();
-        streams.push(Some(&key(1)), "12345");
-        reader.next().await.expect("an event");
-        streams.push(None, "67890");
-        streams.push(Some(&key(1)), "abcde");
-        assert_eq!(reader.next().await, Some(event(2, "67890", false)));
-        assert_eq!(reader.next().await, Some(event(3, "abcde", false)));
-        assert!(streams.log().bytes <= 10);
-        drop(reader);
-        for _ in 0..100 {
-            streams.push(None, "flood");
-        }
-        assert!(streams.log().bytes <= 10, "{}", streams.log().bytes);
-        for id in 2..100 {
-            let reader = streams.open(key(id), 999).expect("new");
-            reader.keep();
-            drop(reader);
-            streams.answer(&key(id), "an answer that is longer than all that may be kept");
-        }
-        assert_eq!(streams.log().bytes, 50, "the newest alone");
-    }
-
-    #[tokio::test]
-    async fn of_ended_streams_only_the_latest_are_kept() {
-        let streams = Streams::new(1_000_000);
-        for id in 0..100 {
-            let reader = streams.open(key(id), 9).expect("new");
-            reader.keep();
-            streams.answer(&key(id), "x");
-        }
-        assert!(streams.log().streams.len() <= FINISHED_KEPT + 2, "{}", streams.log().streams.len());
-    }
-
-    #[tokio::test]
-    async fn a_server_waits_for_a_reader_that_takes_nothing_and_not_for_one_that_has_gone() {
-        let streams = Streams::new(10 * HIGH_WATER);
-        let mut reader = streams.open(key(1), 9).expect("new");
-        streams.push(Some(&key(1)), vec![b'x'; HIGH_WATER]);
-        streams.room().await;
-        streams.push(Some(&key(1)), "more");
-        let early = tokio::time::timeout(Duration::from_millis(20), streams.room()).await;
-        assert!(early.is_err(), "it has to wait");
-        reader.next().await.expect("an event");
-        streams.room().await;
-        streams.push(Some(&key(1)), vec![b'x'; HIGH_WATER]);
-        drop(reader);
-        streams.room().await;
-    }
-
-    #[tokio::test]
-    async fn an_end_leaves_what_is_on_its_way() {
-        let streams = Streams::new(1000);
-        let mut reader = streams.open(key(1), 9).expect("new");
-        streams.answer(&key(1), "last words");
-        streams.end();
-        assert_eq!(reader.next().await, Some(event(1, "last words", true)));
-        assert_eq!(reader.next().await, None);
-        assert_eq!(streams.open(key(2), 9).expect_err("over"), NoStream::Ended);
-        assert!(streams.general().is_none());
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_session_is_idle_once_nobody_reads_or_waits_and_requests_grow_overdue() {
-        let streams = Streams::new(1000);
-        let reader = streams.open(key(1), 9).expect("new");
-        assert_eq!(streams.idle_since(), None);
-        let opened = Instant::now();
-        tokio::time::advance(Duration::from_secs(1)).await;
-        assert_eq!(streams.overdue(opened), []);
-        assert_eq!(streams.overdue(Instant::now()), [key(1)]);
-        streams.answer(&key(1), "x");
-        assert_eq!(streams.idle_since(), None);
-        drop(reader);
-        assert_eq!(streams.idle_since(), Some(Instant::now()));
-    }
-}
+#[path = "streams_tests.rs"]
+mod tests;

@@ -7,6 +7,7 @@ use mcpo_deploy::bridge::Settings;
 use mcpo_deploy::wire::http::{self, Limits};
 use rustix::process::Signal;
 use serde_json::json;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::Message;
 
@@ -93,6 +94,38 @@ async fn a_client_that_takes_no_large_answer_holds_up_large_ones_only_until_it_i
         assert_eq!(hear(&mut reader).await.len(), 1_000_000);
     }
     drop(stuck);
+    bridge.finish().await;
+}
+
+#[tokio::test]
+async fn a_client_whose_large_message_never_ends_holds_up_large_ones_only_until_it_is_given_up() {
+    let mut settings = tight(settings("/bin/cat", &[]));
+    (settings.waits.body, settings.waits.ping) = (A_WHILE, A_WHILE / 2);
+    let bridge = Bridge::start(settings).await;
+    for greets in [true, false] {
+        let mut slow = bridge.client().await;
+        if greets {
+            say(&mut slow, "hello").await;
+            assert_eq!(hear(&mut slow).await, "hello");
+        }
+        // The head of a frame of 100 KiB, which takes the only room, and then a byte at a time.
+        let head = [&[0x81, 0xff][..], &(100_u64 << 10).to_be_bytes(), &[0; 4], b"x"].concat();
+        slow.get_mut().write_all(&head).await.expect("room");
+        let dripping = async {
+            let (mut drip, mut told) = (tokio::time::interval(A_WHILE / 10), Vec::new());
+            let (mut from, mut to) = slow.get_mut().split();
+            while !String::from_utf8_lossy(&told).contains("a message took longer than") {
+                tokio::select! {
+                    _ = drip.tick() => to.write_all(b"x").await.expect("room"),
+                    read = from.read_buf(&mut told) => {
+                        assert_ne!(read.expect("an open connection"), 0, "closed without a reason");
+                    }
+                }
+            }
+        };
+        let both = async { tokio::join!(echoes(bridge.client().await), dripping) };
+        timeout(PATIENCE, both).await.expect("in time");
+    }
     bridge.finish().await;
 }
 
