@@ -8,7 +8,9 @@ import typing
 from .process import Peer, free_port, one_line
 
 HERE = pathlib.Path(__file__).resolve().parent
-OURS = ("ws", "legacy", "stateless", "modern", "rest", "tool")
+OURS = ("ws", "legacy", "modern", "rest", "tool")
+# As many servers as there are clients at once.
+ALONE = 16
 
 
 @dataclasses.dataclass
@@ -65,6 +67,10 @@ def ours(world):
 
 def limit(world):
     return on_port(lambda port: [world.limit, f"127.0.0.1:{port}", world.server])
+
+
+def limit_alone(world):
+    return on_port(lambda port: [world.limit, f"127.0.0.1:{port}", "--alone", ALONE, world.server])
 
 
 def stand_ins(world):
@@ -138,6 +144,8 @@ def mcp_proxy_rust(world):
 CONTENDERS = [
     Contender("pipe", "raw pipe, no bridge (limit)", [Wire("pipe")]),
     Contender("axum", "bare axum echo (limit)", [Wire("stateless")], limit),
+    Contender("axum-alone", "bare axum echo, a server to itself for each call (limit)", [Wire("stateless")],
+              limit_alone),
     Contender("ours", "mcp-bridge", [Wire(kind, {"ws": "/", "tool": "/tools"}.get(kind, "/mcp")) for kind in OURS],
               ours, ours=True),
     Contender("guide-ws", "guide's WebSocket bridge (Python)", [Wire("ws", "/")], guide_bridge),

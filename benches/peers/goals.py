@@ -35,6 +35,8 @@ PAIRS = [
          RATE, "ratio", ">=", 3),
         (f"Streamable HTTP ({era}) requests/s, of the bare axum echo", era, ("axum", "stateless"),
          RATE, "ratio", ">=", 0.75),
+        (f"Streamable HTTP ({era}) requests/s, of the bare axum echo with a server for each call", era,
+         ("axum-alone", "stateless"), RATE, "ratio", ">=", 0.75),
         (f"Streamable HTTP ({era}) requests/s, of supergateway", era,
          ("supergateway-stateful", "legacy") if era == "legacy" else ("supergateway-stateless", "stateless"),
          RATE, "ratio", ">=", 25),

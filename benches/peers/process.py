@@ -60,6 +60,17 @@ def resident(pid, field="VmRSS"):
     return 0
 
 
+def proportional(pid):
+    """KiB, where each page counts by the part of it that is this process's; 0 when it is gone."""
+    try:
+        for line in pathlib.Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="ascii").splitlines():
+            if line.startswith("Pss:"):
+                return int(line.split()[1])
+    except OSError:
+        pass
+    return 0
+
+
 def descriptors(pid):
     try:
         return len(os.listdir(f"/proc/{pid}/fd"))
@@ -110,9 +121,10 @@ class Peer:
         return " / ".join(self.log.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-3:])
 
     def memory(self, server):
-        """KiB of the peer and what it started, apart from the servers that it bridges."""
+        """KiB of the peer and what it started, apart from the servers that it bridges. What several of
+        its processes share counts once."""
         pids = [self.pid, *below(self.pid)]
-        return sum(resident(pid) for pid in pids if not is_program(pid, server))
+        return sum(proportional(pid) for pid in pids if not is_program(pid, server))
 
     def end(self):
         """SIGTERM; what is left of it and of what it started after some seconds is killed. How many

@@ -12,6 +12,7 @@ use super::auth::watched::read;
 use super::bounds::Bounds;
 use super::ceiling::Room;
 use super::error::StartError;
+use super::patience::Patience;
 use super::settings::{Command, MAX_BUFFERED, Settings};
 use super::telemetry::args::Observe;
 use crate::mcp::StatusTool;
@@ -94,6 +95,9 @@ pub struct Serve {
     /// How many there are of everything.
     #[command(flatten)]
     pub bounds: Bounds,
+    /// How long a client may take.
+    #[command(flatten)]
+    pub patience: Patience,
     /// The longest message in either direction; units as in Docker, at least 1k.
     #[arg(long, env = "MCP_BRIDGE_MAX_MESSAGE", value_name = "SIZE", default_value = "16m", value_parser = message_bytes)]
     pub max_message: usize,
@@ -235,6 +239,10 @@ impl Serve {
             max_connections: ceilings.connections,
             max_children: ceilings.children,
             max_waiting: self.bounds.max_waiting,
+            max_sessions: self.bounds.max_sessions.unwrap_or(ceilings.children),
+            max_session_requests: self.bounds.max_session_requests,
+            max_head: self.bounds.max_head,
+            waits: self.patience.waits(),
             warm: self.bounds.warm,
             idle: self.bounds.server_idle,
             session_idle: self.bounds.session_idle,

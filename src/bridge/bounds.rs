@@ -23,6 +23,16 @@ pub struct Bounds {
     /// The most HTTP calls that wait for a server while all are busy; more are refused at once.
     #[arg(long, env = "MCP_BRIDGE_MAX_WAITING", value_name = "N", default_value = "1024", value_parser = count)]
     pub max_waiting: usize,
+    /// The most sessions of MCP's over HTTP at a time, each of which has a server; another is refused with 503.
+    /// As many as there may be servers, where nothing is said.
+    #[arg(long, env = "MCP_BRIDGE_MAX_SESSIONS", value_name = "N", value_parser = count)]
+    pub max_sessions: Option<usize>,
+    /// The most requests of one session that are under way; another is refused with 429.
+    #[arg(long, env = "MCP_BRIDGE_MAX_SESSION_REQUESTS", value_name = "N", default_value = "256", value_parser = count)]
+    pub max_session_requests: usize,
+    /// The longest head of a request, from 8k to 1m; a longer one is refused with 431.
+    #[arg(long, env = "MCP_BRIDGE_MAX_HEAD", value_name = "SIZE", default_value = "32k", value_parser = head_bytes)]
+    pub max_head: usize,
     /// Keep so many servers started ahead of need, for those that start slowly. They count as server
     /// processes and go first when room is needed.
     #[arg(long, env = "MCP_BRIDGE_WARM", value_name = "N", default_value = "0")]
@@ -43,6 +53,14 @@ pub struct Bounds {
     /// The largest file that a server may write, such as 1g. Without it, no limit.
     #[arg(long, env = "MCP_BRIDGE_CHILD_FILE_SIZE", value_name = "SIZE", value_parser = bytes)]
     pub child_file_size: Option<u64>,
+}
+
+fn head_bytes(text: &str) -> Result<usize, String> {
+    // With less than 8k nothing could be read.
+    match usize::try_from(bytes(text)?) {
+        Ok(bytes @ 0x2000..=0x10_0000) => Ok(bytes),
+        _ => Err("write a size from 8k to 1m".to_owned()),
+    }
 }
 
 impl Bounds {

@@ -25,9 +25,6 @@ use super::socket::{Peer, Socket};
 use super::telemetry::Counted;
 use super::tls::{Tls, client_of};
 
-/// The longest head of a request, in bytes.
-const HEAD_BYTES: usize = 32 * 1024;
-
 /// Serves a connection until it or the bridge ends, or its room is needed.
 pub(crate) async fn serve(peer: Arc<Peer>, guest: Arc<Guest>, port: Port, bridge: Arc<Bridge>) {
     let socket = Socket::new(Arc::clone(&peer), bridge.settings.waits.write);
@@ -90,7 +87,7 @@ async fn converse(
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(bridge.settings.waits.head)
-        .max_buf_size(HEAD_BYTES)
+        .max_buf_size(bridge.settings.max_head)
         .serve_connection(TokioIo::new(stream), service)
         .with_upgrades();
     tokio::pin!(connection);

@@ -229,7 +229,7 @@ impl Exchange {
             Outcome::Result(result)
                 if self.request.method == "tools/list" && self.client.principal.is_restricted() =>
             {
-                Outcome::Result(permitted::listed_in(&self.client.principal, &result).unwrap_or(result))
+                permitted::listed_in(&self.client.principal, &result)
             }
             outcome => outcome,
         }

@@ -54,6 +54,7 @@ mod mailbox;
 mod mark;
 mod mirrored;
 mod openapi;
+mod patience;
 mod permitted;
 mod pieces;
 mod pool;

@@ -98,6 +98,13 @@ pub(crate) fn many_connections(max: usize) -> Problem {
         .header(header::RETRY_AFTER, "1")
 }
 
+/// Every session of MCP's over HTTP that there may be is open.
+pub(crate) fn many_sessions(max: usize) -> Problem {
+    Problem::new(StatusCode::SERVICE_UNAVAILABLE, format!("all {max} sessions are in use"))
+        .hint("try again, or start the bridge with a higher --max-sessions")
+        .header(header::RETRY_AFTER, "1")
+}
+
 /// So many calls wait that another would wait in vain.
 pub(crate) fn crowded(waiting: usize) -> Problem {
     Problem::new(StatusCode::SERVICE_UNAVAILABLE, format!("{waiting} calls wait for a server already"))

@@ -146,9 +146,9 @@ async fn look(bridge: &Bridge) -> Result<Value, Failure> {
     };
     let failed = |what: String| Failure { what, stderr: Vec::new() };
     let answered = match &bridge.settings.status_tool {
-        Some(name) => match tool::call(&lease, None, name, json!({})).await {
+        Some(name) => match tool::call(&lease, None, name, "{}").await {
             Ok(answer) if answer.is_error => {
-                return Err(failed(format!("{name} says that it failed: {}", answer.value)));
+                return Err(failed(format!("{name} says that it failed: {}", answer.text)));
             }
             Ok(_) => Ok(()),
             Err(ToolError::Link(end)) => Err(end.to_string()),

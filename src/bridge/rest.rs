@@ -11,6 +11,7 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::Body as _;
+use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, timeout};
@@ -30,8 +31,8 @@ use super::serve::Bridge;
 use super::sessions;
 use super::stateless::{self, Refusal, Stateless};
 use super::telemetry::{Account, Wire};
-use super::tool::{self, ToolError};
-use crate::mcp::{BareRequest, ToolAnswer, mentions};
+use super::tool::{self, Said, ToolError};
+use crate::mcp::{Members, mentions};
 
 /// What a body has to be.
 const SHAPE: &str = "send {\"method\": \"<tool>\", \"params\": {<arguments>}}";
@@ -72,8 +73,8 @@ async fn answer(
         return sessions::post(bridge, principal, account, &headers, text).await;
     }
     account.asks(Wire::Rest, None, None);
-    let value = bare(bridge, principal, account, understand(&body)?).await?;
-    Ok(([(header::CONTENT_TYPE, "application/json")], value.to_string()).into_response())
+    let answer = bare(bridge, principal, account, &understand(&body)?).await?;
+    Ok(([(header::CONTENT_TYPE, "application/json")], answer).into_response())
 }
 
 /// A request of the stateless era.
@@ -90,7 +91,8 @@ async fn mcp(
         Err(refusal) => return Ok(refusal.into_response()),
     };
     account.asks(Wire::HttpModern, Some(&request.method), request.tool());
-    if let Some(denied) = request.tool().and_then(|tool| permitted::denied(principal, tool)) {
+    if let Some(denied) = request.tool().and_then(|tool| permitted::denied(principal, tool, &request.params))
+    {
         let id = Some(request.id.as_str());
         return Ok(Refusal::new(StatusCode::OK, id, stateless::INVALID_PARAMS, &denied).into_response());
     }
@@ -125,16 +127,25 @@ async fn mcp(
     Ok(exchange::answer(bridge, client, lease, request, deadline).await)
 }
 
-/// Calls a tool for a principal: the one way for all of REST, with the one meaning of each failure.
+/// A call of a tool.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Wanted {
+    pub(crate) tool: String,
+    /// A JSON object, as the client wrote it.
+    pub(crate) arguments: String,
+}
+
+/// Calls a tool for a principal: the one way for all of REST, with the one meaning of each failure. The answer
+/// is JSON.
 pub(crate) async fn bare(
     bridge: &Arc<Bridge>,
     principal: &Principal,
     account: &Account,
-    wanted: BareRequest,
-) -> Result<Value, Problem> {
-    account.asks(Wire::Rest, None, Some(&wanted.method));
-    if !principal.may_call(&wanted.method) {
-        return Err(gate::denied(principal, &wanted.method));
+    wanted: &Wanted,
+) -> Result<String, Problem> {
+    account.asks(Wire::Rest, None, Some(&wanted.tool));
+    if !principal.may_call(&wanted.tool) {
+        return Err(gate::denied(principal, &wanted.tool));
     }
     if bridge.is_stopping() {
         return Err(problem::stopping());
@@ -148,22 +159,24 @@ pub(crate) async fn bare(
     }
 }
 
-async fn converse(bridge: &Arc<Bridge>, account: &Account, wanted: BareRequest) -> Result<Value, Problem> {
+async fn converse(bridge: &Arc<Bridge>, account: &Account, wanted: &Wanted) -> Result<String, Problem> {
+    let Wanted { tool, arguments } = wanted;
     let lease =
         bridge.pool.lease(&Abilities::default(), QUEUE).await.map_err(|error| no_server(bridge, error))?;
     account.is_served_by(lease.link().pid());
-    match tool::call(&lease, Some(account), &wanted.method, wanted.params).await {
-        Ok(ToolAnswer { value, is_error: false }) => Ok(value),
-        Ok(ToolAnswer { value, .. }) => {
-            if is_unknown(&lease, &wanted.method, &value.to_string()).await {
-                return Err(unknown(&wanted.method));
+    match tool::call(&lease, Some(account), tool, arguments).await {
+        Ok(Said { text, is_error: false }) => Ok(text),
+        Ok(Said { text, .. }) => {
+            if is_unknown(&lease, tool, &text).await {
+                return Err(unknown(tool));
             }
-            let detail = format!("the tool {:?} says that it failed", wanted.method);
-            Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail).with("result", value))
+            let detail = format!("the tool {tool:?} says that it failed");
+            let result = serde_json::from_str(&text).unwrap_or(Value::String(text));
+            Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail).with("result", result))
         }
         Err(ToolError::Refused { code, message }) => {
-            if is_unknown(&lease, &wanted.method, &message).await {
-                return Err(unknown(&wanted.method));
+            if is_unknown(&lease, tool, &message).await {
+                return Err(unknown(tool));
             }
             let status = if code == INVALID_PARAMS {
                 StatusCode::UNPROCESSABLE_ENTITY
@@ -264,24 +277,28 @@ fn is_json(headers: &HeaderMap) -> bool {
     essence.is_some_and(|essence| essence.eq_ignore_ascii_case("application/json"))
 }
 
-pub(super) fn understand(body: &[u8]) -> Result<BareRequest, Problem> {
+pub(super) fn understand(body: &[u8]) -> Result<Wanted, Problem> {
     let wrong = |detail: &str| Problem::new(StatusCode::BAD_REQUEST, detail).hint(SHAPE);
-    let body: Value =
-        serde_json::from_slice(body).map_err(|error| wrong(&format!("the body is not JSON: {error}")))?;
-    if !body.is_object() {
-        return Err(wrong("the body is not a JSON object"));
-    }
-    let mut wanted = BareRequest::read(body).ok_or_else(|| wrong("the method is missing or no text"))?;
-    if wanted.method.is_empty() {
+    let members = object(body).map_err(|detail| wrong(&detail))?;
+    let tool: String = members.value("method").ok_or_else(|| wrong("the method is missing or no text"))?;
+    if tool.is_empty() {
         return Err(wrong("the method is empty"));
     }
-    if wanted.params.is_null() {
-        wanted.params = json!({});
-    }
-    if !wanted.params.is_object() {
+    let arguments = members.get("params").filter(|text| *text != "null").unwrap_or("{}").to_owned();
+    if !arguments.starts_with('{') {
         return Err(wrong("the params are not an object"));
     }
-    Ok(wanted)
+    Ok(Wanted { tool, arguments })
+}
+
+/// The members of a body, or why it has none.
+pub(crate) fn object(body: &[u8]) -> Result<Members<'_>, String> {
+    let text = std::str::from_utf8(body).map_err(|error| format!("the body is not JSON: {error}"))?;
+    Members::read(text).ok_or_else(|| match serde_json::from_str::<&RawValue>(text) {
+        Err(error) => format!("the body is not JSON: {error}"),
+        Ok(value) if value.get().starts_with('{') => "the body says something twice".to_owned(),
+        Ok(_) => "the body is not a JSON object".to_owned(),
+    })
 }
 
 #[cfg(test)]
@@ -290,10 +307,14 @@ mod tests {
 
     #[test]
     fn a_body_names_a_tool_and_may_leave_out_its_arguments() {
-        let wanted =
-            understand(br#"{"method":"a","params":{"n":9007199254740993},"id":1}"#).expect("a request");
-        assert_eq!((wanted.method.as_str(), wanted.params), ("a", json!({"n": 9_007_199_254_740_993_u64})));
-        assert_eq!(understand(br#"{"method":"a"}"#).expect("a request").params, json!({}));
+        let wanted = |arguments: &str| Wanted { tool: "a".to_owned(), arguments: arguments.to_owned() };
+        for (body, arguments) in [
+            (r#"{"method":"a","params":{"n": 1e999},"id":1}"#, r#"{"n": 1e999}"#),
+            (r#"{"method":"\u0061","params":null}"#, "{}"),
+            (r#"{"method":"a"}"#, "{}"),
+        ] {
+            assert_eq!(understand(body.as_bytes()).expect("a request"), wanted(arguments), "{body}");
+        }
     }
 
     #[test]
@@ -306,6 +327,7 @@ mod tests {
             (r#"{"method":1}"#, 400),
             (r#"{"method":""}"#, 400),
             (r#"{"method":"a","params":[]}"#, 400),
+            (r#"{"method":"a","method":"b"}"#, 400),
         ] {
             assert_eq!(understand(body.as_bytes()).expect_err(body).status(), status, "{body}");
         }

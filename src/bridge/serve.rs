@@ -122,7 +122,7 @@ pub async fn run(listeners: impl Into<Listeners>, settings: Settings, shutdown: 
         websockets: Arc::new(Semaphore::new(settings.max_connections)),
         slots,
         held: Held::default(),
-        sessions: Sessions::default(),
+        sessions: Sessions::new(settings.max_sessions),
         readiness: Readiness::default(),
         incoming: Budget::new(settings.max_buffered / 2, settings.max_message),
         telemetry,

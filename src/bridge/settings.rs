@@ -31,6 +31,12 @@ pub struct Settings {
     pub max_children: usize,
     /// The most calls that wait for a server while all are busy.
     pub max_waiting: usize,
+    /// The most sessions of MCP's over HTTP at a time.
+    pub max_sessions: usize,
+    /// The most requests of one session that are under way.
+    pub max_session_requests: usize,
+    /// The longest head of a request, in bytes; at least 8 KiB.
+    pub max_head: usize,
     /// How many servers are kept started ahead of need.
     pub warm: usize,
     /// The tool that shows whether the server works, called without arguments.
@@ -60,7 +66,7 @@ pub struct Settings {
     pub idle: Duration,
     /// How long a session of MCP's over HTTP is kept while its client neither asks nor listens.
     pub session_idle: Duration,
-    /// The waits that have no flag.
+    /// How long clients may take.
     pub waits: Waits,
     /// What each server process may take of the system.
     pub limits: ChildLimits,
@@ -110,6 +116,9 @@ impl Settings {
             max_connections: 10_000,
             max_children: 64,
             max_waiting: 1024,
+            max_sessions: 64,
+            max_session_requests: 256,
+            max_head: 32 * 1024,
             warm: 0,
             status_tool: None,
             secrets: Redaction::default(),

@@ -8,17 +8,15 @@ use axum::extract::{Extension, Path, Request, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use serde_json::{Value, json};
 
 use super::auth::Principal;
 use super::catalog::{Catalog, ListError};
 use super::openapi::{Security, document};
 use super::problem::{self, Problem};
-use super::rest;
+use super::rest::{self, Wanted};
 use super::serve::Bridge;
 use super::telemetry::Account;
 use super::tls::Tls;
-use crate::mcp::BareRequest;
 
 const SHAPE: &str = "send the tool's arguments as a JSON object, or nothing";
 
@@ -71,7 +69,7 @@ async fn called(
     name: Result<Path<String>, PathRejection>,
     request: Request,
 ) -> Result<Bytes, Problem> {
-    let Path(method) =
+    let Path(tool) =
         name.map_err(|_| Problem::new(StatusCode::BAD_REQUEST, "the tool's name in the path is no UTF-8"))?;
     // Held until the answer is there: the call makes copies of it.
     let _room = rest::room(bridge, request.body().size_hint().upper()).await?;
@@ -79,18 +77,19 @@ async fn called(
     let is_nothing = request.body().is_end_stream() && !request.headers().contains_key(header::CONTENT_TYPE);
     let (parts, body) = request.into_parts();
     let body = if is_nothing { Bytes::new() } else { rest::read(bridge, &parts.headers, body).await? };
-    let wanted = BareRequest { method, params: arguments(&body)? };
-    Ok(rest::bare(bridge, principal, account, wanted).await?.to_string().into())
+    let wanted = Wanted { tool, arguments: arguments(&body)? };
+    Ok(rest::bare(bridge, principal, account, &wanted).await?.into())
 }
 
-fn arguments(body: &[u8]) -> Result<Value, Problem> {
-    let wrong = |detail: &str| Problem::new(StatusCode::BAD_REQUEST, detail).hint(SHAPE);
+/// The body as a JSON object, as it stands.
+fn arguments(body: &[u8]) -> Result<String, Problem> {
     if body.is_empty() {
-        return Ok(json!({}));
+        return Ok("{}".to_owned());
     }
-    let arguments: Value =
-        serde_json::from_slice(body).map_err(|error| wrong(&format!("the body is not JSON: {error}")))?;
-    if arguments.is_object() { Ok(arguments) } else { Err(wrong("the body is not a JSON object")) }
+    match rest::object(body) {
+        Ok(_) => Ok(String::from_utf8_lossy(body).into_owned()),
+        Err(detail) => Err(Problem::new(StatusCode::BAD_REQUEST, detail).hint(SHAPE)),
+    }
 }
 
 async fn described(bridge: &Bridge, principal: &Principal) -> Result<Bytes, Problem> {
@@ -130,8 +129,8 @@ mod tests {
 
     #[test]
     fn the_arguments_are_an_object_or_left_out() {
-        assert_eq!(arguments(b"").expect("arguments"), json!({}));
-        assert_eq!(arguments(br#" {"a":1} "#).expect("arguments"), json!({"a": 1}));
+        assert_eq!(arguments(b"").expect("arguments"), "{}");
+        assert_eq!(arguments(br#" {"a": 1e999} "#).expect("arguments"), r#" {"a": 1e999} "#);
         for body in ["[]", "null", "{", " ", "\"a\"", "{}{}"] {
             assert_eq!(arguments(body.as_bytes()).expect_err(body).status(), 400, "{body}");
         }

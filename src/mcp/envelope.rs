@@ -22,7 +22,8 @@ pub struct Envelope<'a> {
     /// The parameters.
     #[serde(borrow, default)]
     pub params: Option<&'a RawValue>,
-    #[serde(borrow, default)]
+    /// `null` is one too.
+    #[serde(borrow, default, deserialize_with = "present")]
     result: Option<&'a RawValue>,
     #[serde(borrow, default)]
     error: Option<&'a RawValue>,
@@ -83,7 +84,9 @@ impl<'a> Envelope<'a> {
         }
         let method = envelope.method.map(|method| serde_json::from_str::<String>(method.get())).transpose();
         let method = method.map_err(|_| MalformedMessage::Neither)?;
-        let kind = match (method, envelope.id, envelope.result, envelope.error) {
+        // Some write both, and mean the error.
+        let result = envelope.result.filter(|result| envelope.error.is_none() || result.get() != "null");
+        let kind = match (method, envelope.id, result, envelope.error) {
             (Some(method), Some(_), None, None) => Kind::Request(method),
             (Some(method), None, None, None) => Kind::Notification(method),
             (None, Some(_), Some(result), None) => Kind::Response(Outcome::Result(result)),
@@ -93,6 +96,11 @@ impl<'a> Envelope<'a> {
         };
         Ok((envelope, kind))
     }
+}
+
+/// A member that is there, whatever its value.
+fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<&'de RawValue>, D::Error> {
+    <&RawValue>::deserialize(deserializer).map(Some)
 }
 
 /// Text, or a whole number.
@@ -282,6 +290,9 @@ mod tests {
         assert_eq!(of(r#"{"jsonrpc":"2.0","id":null,"method":"n"}"#), r#"Notification("n")"#);
         assert!(of(r#"{"jsonrpc":"2.0","id":"x","result":{}}"#).starts_with("Response(Result"));
         assert!(of(r#"{"jsonrpc":"2.0","id":null,"error":{}}"#).starts_with("Response(Error"));
+        assert!(of(r#"{"jsonrpc":"2.0","id":1,"result":null}"#).starts_with("Response(Result"));
+        assert!(of(r#"{"jsonrpc":"2.0","id":1,"result":null,"error":{}}"#).starts_with("Response(Error"));
+        assert!(of(r#"{"jsonrpc":"2.0","id":1,"result":{},"error":null}"#).starts_with("Response(Result"));
     }
 
     #[test]

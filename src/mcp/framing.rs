@@ -137,7 +137,6 @@ impl<R: AsyncRead + Unpin> LineReader<R> {
             let mut line = std::mem::replace(&mut self.buffer, rest);
             line.truncate(end);
             line.drain(..self.start);
-            line.shrink_to_fit();
             (self.start, self.scanned) = (0, 0);
             line
         };

@@ -5,7 +5,7 @@
 //! it in becomes a [`Principal`] among the request's extensions; whatever outlives a request, such
 //! as a session, belongs to that principal. Knows nothing of tools besides their names.
 
-mod access;
+pub(crate) mod access;
 pub(crate) mod args;
 mod bearer;
 pub(crate) mod cors;

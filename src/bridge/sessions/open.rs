@@ -13,7 +13,7 @@ use super::super::rest::{QUEUE, bad_gateway, no_server};
 use super::super::serve::Bridge;
 use super::interpreter::{Interpreter, Message, Same, ToBare, ToStateless};
 use super::key::Key;
-use super::session::Session;
+use super::session::{Seats, Session};
 use super::streams::Reader;
 use crate::mcp::{Envelope, Kind, Members, Outcome};
 
@@ -39,17 +39,21 @@ pub(super) async fn open(
     if bridge.is_stopping() {
         return Err(problem::stopping());
     }
+    let seat = bridge.sessions.seat().ok_or_else(|| problem::many_sessions(bridge.settings.max_sessions))?;
+    // One of several trials may still be ending while the next one begins.
+    let seats = Arc::new(Seats { _of_principal: bridge.gate.enter(principal)?, _of_bridge: seat });
     let era = bridge.pool.era(QUEUE).await.map_err(|error| no_server(bridge, error))?;
     let Era::Modern { discovered, .. } = &*era else {
         let interpreter = match *era {
             Era::Bare => Interpreter::Bare(ToBare::default()),
             _ => Interpreter::Same(Same::default()),
         };
-        return begin(bridge, principal, message, interpreter, HANDSHAKE).await?.ok_or_else(silent);
+        return begin(bridge, principal, message, &seats, interpreter, HANDSHAKE).await?.ok_or_else(silent);
     };
     // One that knows both eras is spoken to in the client's own.
     if bridge.sessions.is_dual() != Some(false) {
-        let begun = begin(bridge, principal, message, Interpreter::Same(Same::default()), TRIAL).await?;
+        let begun =
+            begin(bridge, principal, message, &seats, Interpreter::Same(Same::default()), TRIAL).await?;
         let begun = begun.filter(|begun| begun.id.is_some());
         bridge.sessions.set_dual(begun.is_some());
         if let Some(begun) = begun {
@@ -57,7 +61,7 @@ pub(super) async fn open(
         }
     }
     let interpreter = Interpreter::Stateless(Box::new(ToStateless::new(discovered.clone())));
-    begin(bridge, principal, message, interpreter, HANDSHAKE).await?.ok_or_else(silent)
+    begin(bridge, principal, message, &seats, interpreter, HANDSHAKE).await?.ok_or_else(silent)
 }
 
 fn silent() -> Problem {
@@ -69,13 +73,13 @@ async fn begin(
     bridge: &Arc<Bridge>,
     principal: &Principal,
     message: &Message<'_>,
+    seats: &Arc<Seats>,
     interpreter: Interpreter,
     patience: Duration,
 ) -> Result<Option<Begun>, Problem> {
-    let place = bridge.gate.enter(principal)?;
     let child = bridge.pool.fresh(bridge.settings.stop_grace).await;
     let child = child.map_err(|error| no_server(bridge, error))?;
-    let session = Session::start(child, interpreter, Arc::clone(bridge), place);
+    let session = Session::start(child, interpreter, Arc::clone(bridge), Arc::clone(seats));
     let started = Started(Some(session));
     let Some(session) = &started.0 else { return Ok(None) };
     let id = Key::of(message.envelope.id.map_or("null", |id| id.get()));

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use tokio::io::AsyncWriteExt;
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::{Notify, OwnedSemaphorePermit, mpsc};
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 
 use super::super::auth::limits::Place;
@@ -23,12 +23,17 @@ const OUTBOX: usize = 16;
 const PIPE_BYTES: usize = 64 * 1024;
 /// Lines of ours that the server has not read; past that, it does not listen.
 const OWN_LINES: usize = 64;
-/// The requests of one session that may be under way.
-const IN_FLIGHT: usize = 256;
 /// How often overdue requests and an idle client are looked for.
 const SWEEP: Duration = Duration::from_secs(1);
 /// What is kept for a client that comes again, in bytes, besides one message.
 const KEPT_BYTES: usize = 1024 * 1024;
+
+/// What a session takes of what its principal, and all, may have.
+#[derive(Debug)]
+pub(super) struct Seats {
+    pub(super) _of_principal: Place,
+    pub(super) _of_bridge: OwnedSemaphorePermit,
+}
 
 /// What a session's handlers and its task share.
 #[derive(Debug)]
@@ -38,18 +43,20 @@ pub(crate) struct Session {
     lines: mpsc::Sender<Bytes>,
     /// Told when the client ends it.
     ended: Notify,
+    /// How many requests may be under way.
+    in_flight: usize,
     /// How long the server may take to read.
     patience: Duration,
     pid: u32,
 }
 
 impl Session {
-    /// Takes a server over, in a task of its own that ends it. `place` is held meanwhile.
+    /// Takes a server over, in a task of its own that ends it. The seats are held meanwhile.
     pub(super) fn start(
         child: Child,
         interpreter: Interpreter,
         bridge: Arc<Bridge>,
-        place: Place,
+        seats: Arc<Seats>,
     ) -> Arc<Self> {
         let (lines, outbox) = mpsc::channel(OUTBOX);
         let session = Arc::new(Self {
@@ -57,6 +64,7 @@ impl Session {
             streams: Streams::new(KEPT_BYTES),
             lines,
             ended: Notify::new(),
+            in_flight: bridge.settings.max_session_requests,
             patience: bridge.settings.call_timeout,
             pid: child.pid(),
         });
@@ -64,7 +72,7 @@ impl Session {
         let task = Task { child, session: Arc::clone(&session), outbox };
         tokio::spawn(async move {
             task.run(&bridge).await;
-            drop((place, counted));
+            drop((seats, counted));
         });
         session
     }
@@ -81,7 +89,7 @@ impl Session {
 
     /// Puts a request of the client's, and returns what comes of it.
     pub(super) async fn ask(&self, message: &Message<'_>, id: &Key) -> Result<Reader, NoStream> {
-        let reader = self.streams.open(id.clone(), IN_FLIGHT)?;
+        let reader = self.streams.open(id.clone(), self.in_flight)?;
         self.tell(message).await;
         Ok(reader)
     }

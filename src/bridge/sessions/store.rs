@@ -4,6 +4,8 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
 use super::super::auth::{Identity, Principal};
 use super::super::secret::secret;
 use super::session::Session;
@@ -16,14 +18,26 @@ struct Kept {
 }
 
 /// All sessions of a bridge.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Sessions {
+    /// One permit for each session that there may be.
+    seats: Arc<Semaphore>,
     kept: Mutex<HashMap<String, Kept>>,
     /// Whether a server that is stateless knows the handshake as well, once that is known.
     dual: AtomicU8,
 }
 
 impl Sessions {
+    /// At most so many at a time.
+    pub(crate) fn new(most: usize) -> Self {
+        Self { seats: Arc::new(Semaphore::new(most)), kept: Mutex::default(), dual: AtomicU8::new(0) }
+    }
+
+    /// The place of one more session, until it is dropped; `None` where all are taken.
+    pub(super) fn seat(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.seats).try_acquire_owned().ok()
+    }
+
     /// Keeps a session for its owner, and returns its id; `None` where the system has no randomness.
     pub(super) fn keep(&self, session: &Arc<Session>, owner: &Principal, version: &str) -> Option<String> {
         let id = secret()?;

@@ -39,6 +39,7 @@ pub(crate) async fn post(
     body: &str,
 ) -> Result<Response, Problem> {
     accepts(headers, &["application/json", "text/event-stream"])?;
+    let body = &permitted::plain(principal, body);
     Ok(said(bridge, principal, account, headers, body).await?.unwrap_or_else(IntoResponse::into_response))
 }
 
@@ -236,7 +237,8 @@ impl Client<'_> {
             return Err(refuse(StatusCode::BAD_REQUEST, "the session is initialized already"));
         }
         if method == "tools/call"
-            && let Some(denied) = permitted::denied(self.principal, &tool.unwrap_or_default())
+            && let Some(denied) =
+                permitted::denied(self.principal, &tool.unwrap_or_default(), message.params().unwrap_or("{}"))
         {
             return Err(Refusal::new(StatusCode::OK, Some(id), INVALID_PARAMS, &denied));
         }

@@ -137,6 +137,28 @@ async fn a_session_has_a_server_of_its_own_until_its_client_ends_it() {
 }
 
 #[tokio::test]
+async fn past_the_ceilings_on_sessions_and_on_the_requests_of_one_others_are_refused() {
+    let mut settings = of_handshake();
+    (settings.max_sessions, settings.max_session_requests) = (2, 1);
+    settings.waits.stream_after = Duration::from_millis(10);
+    let bridge = Bridge::start(settings).await;
+    // It begins two, and keeps one.
+    let session = Session::begin(&bridge, "2025-11-25").await;
+    let third = json!({"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": {}}).to_string();
+    let (head, answer) = ask(&bridge, "POST /mcp", &[JSON, KINDS], &third).await;
+    assert!(head.starts_with("http/1.1 503 ") && head.contains("retry-after: 1"), "{head}");
+    assert!(answer.contains("all 2 sessions are in use") && answer.contains("--max-sessions"), "{answer}");
+    let params = json!({"name": "slow", "arguments": {}});
+    let slow = json!({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}).to_string();
+    let mut slow =
+        Stream::open(&bridge, "POST /mcp", &[("mcp-session-id", session.id.as_str())], &slow).await;
+    slow.until("\r\n\r\n").await;
+    let (code, answer) = session.call(2, "any").await;
+    assert!(code == 429 && answer.contains("under way"), "{code} {answer}");
+    bridge.finish().await;
+}
+
+#[tokio::test]
 async fn what_is_no_message_of_a_session_is_told_why() {
     let bridge = Bridge::start(of_handshake()).await;
     let session = Session::begin(&bridge, "2025-11-25").await;

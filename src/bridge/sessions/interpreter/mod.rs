@@ -58,7 +58,7 @@ pub(crate) struct Message<'m> {
 }
 
 impl Message<'_> {
-    fn params(&self) -> Option<&str> {
+    pub(crate) fn params(&self) -> Option<&str> {
         self.envelope.params.map(serde_json::value::RawValue::get)
     }
 
