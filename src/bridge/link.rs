@@ -5,6 +5,7 @@
 //! its own) belongs to the one call that is under way; while there are several, it belongs to
 //! nobody and is dropped.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -552,7 +553,7 @@ pub(crate) fn token_of(params: &str) -> Option<String> {
 }
 
 /// The parameters with the link's own progress token in the place of the client's, and the client's.
-fn with_token(params: Option<&str>, id: u64) -> (Option<String>, Option<String>) {
+fn with_token(params: Option<&str>, id: u64) -> (Option<Cow<'_, str>>, Option<String>) {
     let Some(params) = params else { return (None, None) };
     let changed = || {
         let mut members = may_have_token(params).then(|| Members::read(params)).flatten()?;
@@ -564,8 +565,8 @@ fn with_token(params: Option<&str>, id: u64) -> (Option<String>, Option<String>)
         Some((members.to_string(), token))
     };
     match changed() {
-        Some((params, token)) => (Some(params), Some(token)),
-        None => (Some(params.to_owned()), None),
+        Some((params, token)) => (Some(Cow::Owned(params)), Some(token)),
+        None => (Some(Cow::Borrowed(params)), None),
     }
 }
 

@@ -109,6 +109,6 @@ fn a_progress_token_is_exchanged_where_it_stands() {
     let expected = (Some(r#"{"_meta":{"progressToken":9}}"#), Some("5"));
     assert_eq!((params.as_deref(), token.as_deref()), expected, "however it is spelt");
     for other in [r#"{"progressToken": 1 }"#, r#"{"_meta":{}}"#, r#"{"a":"progressToken"}"#] {
-        assert_eq!(with_token(Some(other), 9), (Some(other.to_owned()), None));
+        assert_eq!(with_token(Some(other), 9), (Some(other.into()), None));
     }
 }

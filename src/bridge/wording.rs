@@ -1,5 +1,7 @@
 //! A stateless request in the words of the server behind the bridge, and its answer in the client's. Pure.
 
+use std::borrow::Cow;
+
 use serde_json::json;
 
 use super::greeting::Era;
@@ -45,14 +47,14 @@ pub(crate) fn method_for<'r>(era: &Era, request: &'r Stateless) -> &'r str {
 }
 
 /// The parameters as this server knows them; `None` where it has no such method.
-pub(crate) fn params_for(era: &Era, request: &Stateless) -> Option<String> {
+pub(crate) fn params_for<'r>(era: &Era, request: &'r Stateless) -> Option<Cow<'r, str>> {
     match era {
-        Era::Modern { .. } => Some(request.params.clone()),
-        Era::Legacy { .. } => Some(without_meta(&request.params)),
+        Era::Modern { .. } => Some(Cow::Borrowed(&request.params)),
+        Era::Legacy { .. } => Some(Cow::Owned(without_meta(&request.params))),
         Era::Bare => {
             request.tool()?;
             let params = Members::read(&request.params)?;
-            Some(params.get("arguments").unwrap_or("{}").to_owned())
+            Some(Cow::Owned(params.get("arguments").unwrap_or("{}").to_owned()))
         }
     }
 }
@@ -169,13 +171,17 @@ mod tests {
     #[test]
     fn what_only_this_era_says_does_not_reach_a_server_of_the_older_one() {
         let params = r#"{"name":"x","_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","progressToken":7,"io.modelcontextprotocol/clientCapabilities":{}}}"#;
-        let sent = params_for(&legacy(), &request("tools/call", params));
+        let request = |params: &str| request("tools/call", params);
+        let call = request(params);
+        let sent = params_for(&legacy(), &call);
         assert_eq!(sent.as_deref(), Some(r#"{"name":"x","_meta":{"progressToken":7}}"#));
-        let sent = params_for(&Era::Bare, &request("tools/call", r#"{"name":"x","arguments":{"a": 1.0}}"#));
+        let call = request(r#"{"name":"x","arguments":{"a": 1.0}}"#);
+        let sent = params_for(&Era::Bare, &call);
         assert_eq!(sent.as_deref(), Some(r#"{"a": 1.0}"#));
-        assert_eq!(params_for(&Era::Bare, &request("prompts/list", "{}")), None);
+        assert_eq!(params_for(&Era::Bare, &super::tests::request("prompts/list", "{}")), None);
         let round = r#"{"name":"x","requestState":"s","inputResponses":{},"_meta":{}}"#;
-        let sent = params_for(&legacy(), &request("tools/call", round));
+        let call = request(round);
+        let sent = params_for(&legacy(), &call);
         assert_eq!(sent.as_deref(), Some(r#"{"name":"x"}"#));
     }
 

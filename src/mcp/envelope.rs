@@ -2,7 +2,7 @@
 //! a key that nobody knows is the same on the other side.
 
 use std::collections::HashSet;
-use std::fmt;
+use std::fmt::{self, Write};
 
 use serde::de::{Deserializer, MapAccess, Visitor};
 use serde::{Deserialize, Serialize};
@@ -108,33 +108,45 @@ fn is_id(text: &str) -> bool {
     text.starts_with('"') || text.strip_prefix('-').unwrap_or(text).bytes().all(|b| b.is_ascii_digit())
 }
 
+/// What a line has besides its method and parameters, roughly, and the line feed after it.
+const AROUND: usize = 64;
+
 /// A request as one line. `id` is JSON, as is `params`.
 #[must_use]
 pub fn request_line(id: impl fmt::Display, method: &str, params: Option<&str>) -> String {
-    let method = Quoted(method);
-    match params {
-        Some(params) => format!(r#"{{"jsonrpc":"2.0","id":{id},"method":{method},"params":{params}}}"#),
-        None => format!(r#"{{"jsonrpc":"2.0","id":{id},"method":{method}}}"#),
-    }
+    line(format_args!(r#"{{"jsonrpc":"2.0","id":{id},"method":"#), method, params)
 }
 
 /// A notification as one line. `params` is JSON.
 #[must_use]
 pub fn notification_line(method: &str, params: Option<&str>) -> String {
-    let method = Quoted(method);
-    match params {
-        Some(params) => format!(r#"{{"jsonrpc":"2.0","method":{method},"params":{params}}}"#),
-        None => format!(r#"{{"jsonrpc":"2.0","method":{method}}}"#),
+    line(format_args!(r#"{{"jsonrpc":"2.0","method":"#), method, params)
+}
+
+fn line(start: fmt::Arguments<'_>, method: &str, params: Option<&str>) -> String {
+    let mut line = String::with_capacity(AROUND + method.len() + params.map_or(0, str::len));
+    // Writing to a string cannot fail.
+    let _ = write!(line, "{start}{}", Quoted(method));
+    if let Some(params) = params {
+        line.push_str(r#","params":"#);
+        line.push_str(params);
     }
+    line.push('}');
+    line
 }
 
 /// An answer as one line. `id` and what is in `outcome` are JSON.
 #[must_use]
 pub fn response_line(id: impl fmt::Display, outcome: &Outcome<impl AsRef<str>>) -> String {
-    match outcome {
-        Outcome::Result(result) => format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{}}}"#, result.as_ref()),
-        Outcome::Error(error) => format!(r#"{{"jsonrpc":"2.0","id":{id},"error":{}}}"#, error.as_ref()),
-    }
+    let (name, text) = match outcome {
+        Outcome::Result(result) => ("result", result.as_ref()),
+        Outcome::Error(error) => ("error", error.as_ref()),
+    };
+    let mut line = String::with_capacity(AROUND + text.len());
+    let _ = write!(line, r#"{{"jsonrpc":"2.0","id":{id},"{name}":"#);
+    line.push_str(text);
+    line.push('}');
+    line
 }
 
 /// JSON's text for a string.
@@ -142,7 +154,11 @@ struct Quoted<'a>(&'a str);
 
 impl fmt::Display for Quoted<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&serde_json::Value::from(self.0).to_string())
+        // Most are words that stand as they are.
+        if self.0.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"/_-.".contains(&byte)) {
+            return write!(f, "\"{}\"", self.0);
+        }
+        f.write_str(&json_text(&self.0))
     }
 }
 
