@@ -197,7 +197,10 @@ impl Exchange {
                             }
                             continue;
                         }
-                        self.questions.insert(name_of(&id), Question { id, method, params });
+                        // `1` and `"1"` have the same characters, and are two.
+                        let name = Some(name_of(&id)).filter(|name| !self.questions.contains_key(name));
+                        self.questions
+                            .insert(name.unwrap_or_else(|| id.clone()), Question { id, method, params });
                         continue;
                     }
                     let words = format!("{method} cannot be asked here");

@@ -138,6 +138,13 @@ pub async fn run(listeners: impl Into<Listeners>, settings: Settings, shutdown: 
             }
         });
     }
+    let looking = Arc::clone(&bridge);
+    tokio::spawn(async move {
+        tokio::select! {
+            () = looking.gate.keep_looking() => {}
+            () = looking.stopped() => {}
+        }
+    });
     let port = Port::new(router(&bridge), true);
     let served = wires.into_iter().map(|listener| (listener, port.clone()));
     let scraped = metrics.map(|listener| (listener, Port::new(scraped(&bridge), false)));

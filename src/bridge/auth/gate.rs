@@ -51,10 +51,19 @@ impl Gate {
 
     /// Waits until what let a principal in does so no more. For connections that stay open.
     pub(crate) async fn shut_to(&self, principal: &Principal) {
-        let Some(tokens) = &self.tokens else { return std::future::pending().await };
+        match &self.tokens {
+            Some(tokens) => tokens.shut_to(principal).await,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Looks again and again whether the tokens have changed: for those who stay.
+    pub(crate) async fn keep_looking(&self) {
+        let Some(tokens) = &self.tokens else { return };
         let mut look = interval(LOOK_AGAIN);
-        while tokens.still_admits(principal) {
+        loop {
             look.tick().await;
+            tokens.look();
         }
     }
 

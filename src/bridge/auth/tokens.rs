@@ -1,6 +1,7 @@
 //! The file of bearer tokens.
 
 use std::path::Path;
+use std::pin::pin;
 use std::sync::Arc;
 
 use super::entries::Entries;
@@ -32,8 +33,26 @@ impl TokenFile {
         Some(Principal::by_token(Arc::clone(&entry.name), Arc::clone(&entry.access), entry.digest))
     }
 
+    /// Waits until it does not say any more what let somebody in; seen when somebody [looks](Self::look).
+    pub(crate) async fn shut_to(&self, principal: &Principal) {
+        loop {
+            // Listening starts before the look, so that no change falls between the two.
+            let mut changed = pin!(self.0.changed());
+            changed.as_mut().enable();
+            if !self.still_admits(principal) {
+                return;
+            }
+            changed.await;
+        }
+    }
+
+    /// Looks whether it has changed.
+    pub(crate) fn look(&self) {
+        self.0.current();
+    }
+
     /// Whether it still says of somebody what it said when they came in.
-    pub(crate) fn still_admits(&self, principal: &Principal) -> bool {
+    fn still_admits(&self, principal: &Principal) -> bool {
         let entries = self.0.current();
         match (principal.identity(), principal.token()) {
             (Identity::Certificate(name), _) => entries.access_of(name) == *principal.access(),

@@ -8,6 +8,9 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use tokio::sync::Notify;
+use tokio::sync::futures::Notified;
+
 /// How often the files are looked at, at most.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
@@ -23,6 +26,8 @@ pub(crate) struct Watched<T> {
     load: Box<Load<T>>,
     every: Duration,
     state: Mutex<State<T>>,
+    /// Told when they say something else.
+    changed: Notify,
 }
 
 struct State<T> {
@@ -50,7 +55,7 @@ impl<T> Watched<T> {
         let seen = stamps(&files);
         let current = Arc::new(load()?);
         let state = Mutex::new(State { looked: Instant::now(), seen, current });
-        Ok(Self { files, load: Box::new(load), every: LOOK_EVERY, state })
+        Ok(Self { files, load: Box::new(load), every: LOOK_EVERY, state, changed: Notify::new() })
     }
 
     /// What they say now. Reads files, which are small and on this machine.
@@ -61,6 +66,11 @@ impl<T> Watched<T> {
             self.look(&mut state);
         }
         Arc::clone(&state.current)
+    }
+
+    /// Ready once they say something else, if somebody has asked what they say meanwhile.
+    pub(crate) fn changed(&self) -> Notified<'_> {
+        self.changed.notified()
     }
 
     fn look(&self, state: &mut State<T>) {
@@ -75,6 +85,7 @@ impl<T> Watched<T> {
         match (self.load)() {
             Ok(new) => {
                 state.current = Arc::new(new);
+                self.changed.notify_waiters();
                 tracing::info!("read again, for it has changed: {}", names());
             }
             Err(problems) => {
