@@ -32,6 +32,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 PROGRAMS = ROOT / "target" / f"{platform.machine()}-unknown-linux-gnu" / "release"
 PATHS = {"ws": "/", "tool": "/tools"}
 EVERY = 0.2
+MOST_SERVERS = 1024
 # After the load: what ends late may end, before what is left is counted.
 SETTLE = 10
 
@@ -84,8 +85,12 @@ class Soak:
 
     def bridge(self, log, clients):
         port = free_port()
+        # Clients by the thousand do nothing, and have no servers; files are for them.
+        children = min(clients + 16, MOST_SERVERS)
         return Peer([self.args.bridge, "--listen", f"127.0.0.1:{port}", "--max-connections", clients + 16,
-                     "--max-children", clients + 16, "--log", "error", *self.args.option, "--", self.server], port, log)
+                     "--max-children", children,
+                     # Servers without clients are to be gone when we look for what is left.
+                     "--server-idle", "2s", "--session-idle", "6s", "--log", "error", *self.args.option, "--", self.server], port, log)
 
     def command(self, mode, kind, port, options):
         wire = Wire(kind, PATHS.get(kind, "/mcp")).arguments(port)

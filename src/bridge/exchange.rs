@@ -29,7 +29,7 @@ use super::readiness;
 use super::serve::Bridge;
 use super::sessions::sse;
 use super::stateless::{Refusal, Stateless};
-use super::telemetry::RpcFault;
+use super::telemetry::{Account, RpcFault};
 use super::wording::{is_gone, known, method_for, outcome, params_for};
 use crate::mcp::{Members, Outcome, json_text, notification_line, response_line, severity};
 
@@ -48,6 +48,7 @@ const BREATH: Duration = Duration::from_millis(10);
 #[derive(Debug)]
 pub(crate) struct Client {
     pub(crate) principal: Principal,
+    pub(crate) account: Account,
     pub(crate) _place: Place,
 }
 
@@ -310,7 +311,8 @@ fn events(exchange: Exchange, first: &str, bridge: Arc<Bridge>) -> Response {
     let rest = stream::unfold(Some(exchange), move |exchange| {
         let bridge = Arc::clone(&bridge);
         async move {
-            let mut exchange = exchange?;
+            let mut exchange: Exchange = exchange?;
+            let account = exchange.client.account.clone();
             let still_here = sleep(bridge.settings.waits.still_here);
             let step = tokio::select! {
                 step = exchange.step(&bridge) => step,
@@ -325,6 +327,9 @@ fn events(exchange: Exchange, first: &str, bridge: Arc<Bridge>) -> Response {
                     (request.id, outcome)
                 }
             };
+            if let Outcome::Error(error) = &outcome {
+                account.fails(RpcFault(code(error).unwrap_or_default()));
+            }
             Some((event(&response_line(&id, &outcome)), None))
         }
     });

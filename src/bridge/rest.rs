@@ -99,7 +99,11 @@ async fn mcp(
     if bridge.is_stopping() {
         return Err(problem::stopping());
     }
-    let client = Client { principal: principal.clone(), _place: bridge.gate.enter(principal)? };
+    let client = Client {
+        principal: principal.clone(),
+        account: account.clone(),
+        _place: bridge.gate.enter(principal)?,
+    };
     let deadline = Instant::now() + bridge.settings.call_timeout;
     // It has a server already.
     if mentions(&request.params, "requestState")

@@ -36,7 +36,7 @@ pub fn blank_line_ends(message: &mut [u8]) {
 /// What is read at once where nothing is known of the line's length, in bytes. A line of up to so many is
 /// copied: the buffer stays, and the line holds no more than itself for as long as somebody keeps it. A
 /// longer one takes the buffer along.
-const READ: usize = 8 * 1024;
+const READ: usize = 4 * 1024;
 
 /// Reads lines up to a bound. Dropping the future of [`LineReader::next`] loses nothing: what was
 /// read stays in the reader.

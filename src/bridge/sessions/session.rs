@@ -208,6 +208,7 @@ impl Task {
         let session = &self.session;
         // What we say to the server ourselves is said without waiting: it may not be reading.
         let (own, mut own_lines) = mpsc::channel(OWN_LINES);
+        let overdue = own.clone();
         let read = async {
             loop {
                 match streams.stdout.next().await {
@@ -229,12 +230,10 @@ impl Task {
         };
         let outbox = &mut self.outbox;
         let stdin = streams.stdin;
-        let (overdue, mut given_up) = mpsc::channel(OWN_LINES);
         let write = async {
             loop {
                 let line = tokio::select! {
                     Some(line) = own_lines.recv() => line,
-                    Some(line) = given_up.recv() => line,
                     Some(line) = outbox.recv() => line,
                     else => return std::future::pending::<End>().await,
                 };

@@ -14,7 +14,9 @@ use tokio::time::sleep;
 
 use super::super::auth::Principal;
 use super::super::serve::Bridge;
+use super::super::telemetry::Account;
 use super::streams::{Event, Reader};
+use super::wire::rpc_fault;
 use crate::mcp::{LEGACY, blank_line_ends};
 
 /// What a client waits before it resumes a stream that broke off, in milliseconds.
@@ -64,12 +66,12 @@ pub(crate) fn event(id: Option<&str>, text: &[u8]) -> Bytes {
 pub(crate) const STILL_HERE: Bytes = Bytes::from_static(b":\n\n");
 
 /// Everything that a reader takes, from `first` on, until its stream is over, the client is no longer
-/// welcome or the bridge ends.
+/// welcome or the bridge ends. `account` is that of the request which the last one answers.
 pub(super) fn events(
-    first: Option<Event>,
-    reader: Reader,
+    (first, reader): (Option<Event>, Reader),
     version: &str,
     principal: Principal,
+    account: Option<Account>,
     bridge: Arc<Bridge>,
 ) -> impl Stream<Item = Bytes> + Send + use<> {
     reader.keep();
@@ -78,20 +80,24 @@ pub(super) fn events(
     let hello = (version >= LEGACY)
         .then(|| Bytes::from(format!("id: {}\nretry: {RETRY}\ndata: \n\n", id_of(reader.number(), after))));
     let told = first.map(|first| event(Some(&id_of(reader.number(), first.number)), &first.text));
-    let rest = stream::unfold((reader, principal, bridge), |(mut reader, principal, bridge)| async {
+    let state = (reader, principal, account, bridge);
+    let rest = stream::unfold(state, |(mut reader, principal, account, bridge)| async {
         let said = tokio::select! {
-            said = next(&mut reader, bridge.settings.waits.still_here) => said,
+            said = next(&mut reader, account.as_ref(), bridge.settings.waits.still_here) => said,
             () = bridge.gate.shut_to(&principal) => None,
         };
-        Some((said?, (reader, principal, bridge)))
+        Some((said?, (reader, principal, account, bridge)))
     });
     stream::StreamExt::chain(stream::iter(hello.into_iter().chain(told)), rest)
 }
 
-async fn next(reader: &mut Reader, still_here: Duration) -> Option<Bytes> {
+async fn next(reader: &mut Reader, account: Option<&Account>, still_here: Duration) -> Option<Bytes> {
     tokio::select! {
         came = reader.next() => {
             let came = came?;
+            if let (Some(account), Some(fault)) = (account, rpc_fault(&came.text).filter(|_| came.last)) {
+                account.fails(fault);
+            }
             Some(event(Some(&id_of(reader.number(), came.number)), &came.text))
         }
         () = sleep(still_here) => Some(STILL_HERE),

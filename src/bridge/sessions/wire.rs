@@ -111,7 +111,7 @@ pub(crate) async fn get(
         Err(_) => Err((StatusCode::BAD_REQUEST, "Last-Event-ID is not one plain value")),
     };
     match reader {
-        Ok(reader) => sse::response(sse::events(None, reader, &version, principal, bridge)),
+        Ok(reader) => sse::response(sse::events((None, reader), &version, principal, None, bridge)),
         Err((status, words)) => Refusal::new(status, None, INVALID_REQUEST, words).into_response(),
     }
 }
@@ -279,7 +279,13 @@ impl Client<'_> {
 
     fn stream(&self, first: Option<Event>, reader: Reader) -> Response {
         let (principal, bridge) = (self.principal.clone(), Arc::clone(self.bridge));
-        sse::response(sse::events(first, reader, self.version, principal, bridge))
+        sse::response(sse::events(
+            (first, reader),
+            self.version,
+            principal,
+            Some(self.account.clone()),
+            bridge,
+        ))
     }
 
     async fn batch(&self, body: &str) -> Result<Response, Refusal> {
@@ -310,7 +316,7 @@ impl Client<'_> {
         }
         let streams = readers.into_iter().map(|reader| {
             let (principal, bridge) = (self.principal.clone(), Arc::clone(self.bridge));
-            Box::pin(sse::events(None, reader, self.version, principal, bridge))
+            Box::pin(sse::events((None, reader), self.version, principal, Some(self.account.clone()), bridge))
         });
         Ok(sse::response(stream::select_all(streams)))
     }
@@ -330,7 +336,7 @@ fn json(text: bytes::Bytes) -> Response {
 }
 
 /// The error that an answer is, where it is one.
-fn rpc_fault(text: &[u8]) -> Option<RpcFault> {
+pub(super) fn rpc_fault(text: &[u8]) -> Option<RpcFault> {
     // Most answers are results, and begin as ours and the SDKs' do.
     let head = &text[..text.len().min(256)];
     if !head.windows(7).any(|part| part == b"\"error\"") {

@@ -170,8 +170,8 @@ impl Account {
         let ledger = &self.0;
         ledger.telemetry.metrics.on(ledger.wire()).received.add(ledger.received.load(Ordering::Relaxed));
         ledger.status.store(status.as_u16(), Ordering::Relaxed);
-        if let Some(RpcFault(code)) = rpc_fault {
-            ledger.rpc_fault.store(code, Ordering::Relaxed);
+        if let Some(fault) = rpc_fault {
+            self.fails(fault);
         }
         if status == StatusCode::SWITCHING_PROTOCOLS {
             let session = ledger.telemetry.metrics.session(ledger.wire());
@@ -179,6 +179,11 @@ impl Account {
                 ledger.telemetry.metrics.in_flight.subtract(1);
             }
         }
+    }
+
+    /// What it is answered is an error of JSON-RPC's; in a stream, that is known at its end.
+    pub(crate) fn fails(&self, RpcFault(code): RpcFault) {
+        self.0.rpc_fault.store(code, Ordering::Relaxed);
     }
 
     /// The client did not take all of its answer.

@@ -6,7 +6,7 @@ use mcpo_deploy::bridge::Settings;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio::time::timeout;
+use tokio::time::{interval, timeout};
 
 use super::admission::ask;
 use super::{Bridge, PATIENCE, gone, of_fixture, of_script, settings};
@@ -312,6 +312,34 @@ async fn a_stateless_request_is_one_message_however_many_lines_it_is_laid_out_on
         let hidden: Value = serde_json::from_str(&hidden).expect("JSON");
         assert_eq!(answer["result"]["structuredContent"], json!({"hidden": hidden}), "{end:?}: {answer}");
     }
+    bridge.finish().await;
+}
+
+#[tokio::test]
+async fn a_stream_that_ends_with_an_error_is_counted_as_one() {
+    let mut settings = of_handshake();
+    settings.waits.stream_after = Duration::from_millis(10);
+    let bridge = Bridge::start(settings).await;
+    let session = Session::begin(&bridge, "2025-11-25").await;
+    let params = json!({"name": "slow", "arguments": {}});
+    let slow = json!({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}).to_string();
+    let mut slow =
+        Stream::open(&bridge, "POST /mcp", &[("mcp-session-id", session.id.as_str())], &slow).await;
+    slow.until("\r\n\r\n").await;
+    session.call(2, "crash").await;
+    slow.until("-32603").await;
+    let counted = async {
+        let mut look = interval(Duration::from_millis(5));
+        // Of both: the one was under way, the other ended the server.
+        while !ask(&bridge, "GET /metrics", &[], "")
+            .await
+            .1
+            .contains(r#"mcp_bridge_requests_total{wire="http-legacy",outcome="rpc_error"} 2"#)
+        {
+            look.tick().await;
+        }
+    };
+    timeout(PATIENCE, counted).await.expect("both are counted");
     bridge.finish().await;
 }
 

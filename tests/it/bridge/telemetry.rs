@@ -40,6 +40,11 @@ async fn ask(
 
 /// A call of a tool in the stateless era.
 async fn call_modern(bridge: &Bridge, tool: &str, more: &[(&str, &str)], meta: Value) -> Value {
+    serde_json::from_str(&answer_modern(bridge, tool, more, meta).await).expect("JSON")
+}
+
+/// The whole answer to one, whether an object or a stream.
+async fn answer_modern(bridge: &Bridge, tool: &str, more: &[(&str, &str)], meta: Value) -> String {
     let mut all = json!({
         "io.modelcontextprotocol/protocolVersion": "2026-07-28",
         "io.modelcontextprotocol/clientCapabilities": {},
@@ -50,8 +55,7 @@ async fn call_modern(bridge: &Bridge, tool: &str, more: &[(&str, &str)], meta: V
     let params = json!({"name": tool, "arguments": {}, "_meta": all});
     let body = json!({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}).to_string();
     let ours = [("mcp-protocol-version", "2026-07-28"), ("mcp-method", "tools/call"), ("mcp-name", tool)];
-    let (_, body) = ask(bridge.addr, "POST /mcp", &[&ours, more].concat(), &body).await;
-    serde_json::from_str(&body).expect("JSON")
+    ask(bridge.addr, "POST /mcp", &[&ours, more].concat(), &body).await.1
 }
 
 async fn call_rest(bridge: &Bridge, tool: &str, headers: &[(&str, &str)]) -> Value {

@@ -10,7 +10,7 @@ use tokio::time::{interval, timeout};
 
 use super::super::program::{end, output, program, serve};
 use super::super::{Bridge, PATIENCE, gone, hear, of_fixture, of_script, pid, say, settings, wake};
-use super::{LIMITS, ask, call_modern, call_rest, samples};
+use super::{LIMITS, answer_modern, ask, call_modern, call_rest, samples};
 
 /// Waits until the page says so.
 async fn until(bridge: &Bridge, expected: &[(&str, &str)]) {
@@ -63,6 +63,29 @@ async fn what_clients_do_is_counted_by_wire_tool_and_outcome() {
     assert!(number(r#"mcp_bridge_sent_bytes_total{wire="rest"}"#) > 100.0);
     assert!(number("process_resident_memory_bytes") > 1e6 && number("process_open_fds") > 3.0);
     assert!(number("process_start_time_seconds") > 1.7e9 && number("process_cpu_seconds_total") > 0.0);
+    bridge.finish().await;
+}
+
+#[tokio::test]
+async fn an_error_at_the_end_of_a_stream_is_counted_as_one() {
+    let server = r#"
+        say() { printf '{"jsonrpc":"2.0",%s}\n' "$1"; }
+        while read -r line; do
+            id=$(printf '%s' "$line" | sed 's/.*"id":\([0-9]*\).*/\1/')
+            case $line in
+            *'"initialize"'*) say "\"id\":$id,\"result\":{\"protocolVersion\":\"2025-11-25\",\"capabilities\":{\"tools\":{}}}";;
+            *tools/list*) say "\"id\":$id,\"result\":{\"tools\":[]}";;
+            *tools/call*) say '"method":"notifications/x"'; say "\"id\":$id,\"error\":{\"code\":-1,\"message\":\"no\"}";;
+            *'"id"'*) say "\"id\":$id,\"error\":{\"code\":-32601,\"message\":\"no\"}";;
+            esac
+        done
+    "#;
+    let bridge = Bridge::start(of_script(server)).await;
+    let answer = answer_modern(&bridge, "echo", &[], json!({})).await;
+    assert!(answer.contains("notifications/x") && answer.contains(r#""error""#), "{answer}");
+    let outcome =
+        |outcome: &str| format!(r#"mcp_bridge_requests_total{{wire="http-modern",outcome="{outcome}"}}"#);
+    until(&bridge, &[(&outcome("rpc_error"), "1"), (&outcome("ok"), "0")]).await;
     bridge.finish().await;
 }
 
