@@ -144,7 +144,7 @@ def mcp_proxy_rust(world):
 CONTENDERS = [
     Contender("pipe", "raw pipe, no bridge (limit)", [Wire("pipe")]),
     Contender("axum", "bare axum echo (limit)", [Wire("stateless")], limit),
-    Contender("axum-alone", "bare axum echo, a server to itself for each call (limit)", [Wire("stateless")],
+    Contender("axum-alone", "axum echo, one server a call (limit)", [Wire("stateless")],
               limit_alone),
     Contender("ours", "mcp-bridge", [Wire(kind, {"ws": "/", "tool": "/tools"}.get(kind, "/mcp")) for kind in OURS],
               ours, ours=True),

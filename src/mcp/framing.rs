@@ -33,10 +33,12 @@ pub fn blank_line_ends(message: &mut [u8]) {
     }
 }
 
-/// What is read at once where nothing is known of the line's length, in bytes. A line of up to so many is
-/// copied: the buffer stays, and the line holds no more than itself for as long as somebody keeps it. A
-/// longer one takes the buffer along.
-const READ: usize = 4 * 1024;
+/// What is read at once of somebody who says much, in bytes. A line of up to so many is copied: the buffer
+/// stays, and the line holds no more than itself for as long as somebody keeps it. A longer one takes the
+/// buffer along.
+const READ: usize = 8 * 1024;
+/// What is read at once of all others: thousands of them may wait.
+const FIRST_READ: usize = 2 * 1024;
 
 /// Reads lines up to a bound. Dropping the future of [`LineReader::next`] loses nothing: what was
 /// read stays in the reader.
@@ -49,13 +51,15 @@ pub struct LineReader<R> {
     /// The bytes of `buffer` before this hold no line feed that was not passed.
     scanned: usize,
     max: usize,
+    /// Whether the last read took all that there was room for.
+    filled: bool,
     ended: bool,
 }
 
 impl<R: AsyncRead + Unpin> LineReader<R> {
     /// A reader whose lines are at most `max` bytes long, line feed not counted.
     pub fn new(inner: R, max: usize) -> Self {
-        Self { inner, buffer: Vec::new(), start: 0, scanned: 0, max, ended: false }
+        Self { inner, buffer: Vec::new(), start: 0, scanned: 0, max, filled: false, ended: false }
     }
 
     /// The next line without its line feed (and without a carriage return before it), or `None`
@@ -100,10 +104,12 @@ impl<R: AsyncRead + Unpin> LineReader<R> {
             self.scanned -= self.start;
             self.start = 0;
         }
-        if self.buffer.capacity() - self.buffer.len() < READ / 2 {
-            self.buffer.reserve(READ);
+        let read = if self.filled { READ } else { FIRST_READ };
+        if self.buffer.capacity() - self.buffer.len() < read / 2 {
+            self.buffer.reserve(read);
         }
         self.ended = self.inner.read_buf(&mut self.buffer).await? == 0;
+        self.filled = self.buffer.len() == self.buffer.capacity();
         Ok(())
     }
 
