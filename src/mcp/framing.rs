@@ -105,7 +105,12 @@ impl<R: AsyncRead + Unpin> LineReader<R> {
             self.start = 0;
         }
         let read = if self.filled { READ } else { FIRST_READ };
-        if self.buffer.capacity() - self.buffer.len() < read / 2 {
+        let (length, room) = (self.buffer.len(), self.buffer.capacity());
+        // Exactly, so that what is doubled later stays a power of two: of other large sizes glibc keeps the
+        // room once they have gone.
+        if room < read {
+            self.buffer.reserve_exact(read - length);
+        } else if room - length < read / 2 {
             self.buffer.reserve(read);
         }
         self.ended = self.inner.read_buf(&mut self.buffer).await? == 0;
