@@ -1,7 +1,7 @@
 //! What an operator sees of a bridge: metrics, an access log, traces.
 //!
-//! A request begins and ends in one place, [`reception`](super::reception): there it gets an [`Account`], which goes with
-//! it as one of its extensions, and which whoever handles it fills in (the wire, the method, the tool,
+//! A request begins and ends in one place, [`reception`](super::reception): there it gets an [`Account`],
+//! which goes with it as one of its extensions, and which whoever handles it fills in (the wire, the method, the tool,
 //! the server's process). When the last holder of the account is gone, the request has ended: a plain
 //! answer's when its body was sent, a stream's with the stream, a WebSocket's with its connection.
 //! Then it is counted ([`metrics`]), told ([`access_log`]) and, where a collector is named, exported

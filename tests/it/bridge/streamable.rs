@@ -45,6 +45,16 @@ impl<'b> Session<'b> {
         let params = json!({"name": tool, "arguments": {"id": id}});
         self.post(&json!({"jsonrpc": "2.0", "id": id, "method": "tools/call", "params": params})).await
     }
+
+    /// A call that is answered when the server is told to: a stream, once it has begun.
+    async fn slow(&self) -> Stream {
+        let params = json!({"name": "slow", "arguments": {}});
+        let call = json!({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}).to_string();
+        let id = [("mcp-session-id", self.id.as_str())];
+        let mut stream = Stream::open(self.bridge, "POST /mcp", &id, &call).await;
+        stream.until("\r\n\r\n").await;
+        stream
+    }
 }
 
 fn status(head: &str) -> u16 {
@@ -148,11 +158,7 @@ async fn past_the_ceilings_on_sessions_and_on_the_requests_of_one_others_are_ref
     let (head, answer) = ask(&bridge, "POST /mcp", &[JSON, KINDS], &third).await;
     assert!(head.starts_with("http/1.1 503 ") && head.contains("retry-after: 1"), "{head}");
     assert!(answer.contains("all 2 sessions are in use") && answer.contains("--max-sessions"), "{answer}");
-    let params = json!({"name": "slow", "arguments": {}});
-    let slow = json!({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}).to_string();
-    let mut slow =
-        Stream::open(&bridge, "POST /mcp", &[("mcp-session-id", session.id.as_str())], &slow).await;
-    slow.until("\r\n\r\n").await;
+    let _slow = session.slow().await;
     let (code, answer) = session.call(2, "any").await;
     assert!(code == 429 && answer.contains("under way"), "{code} {answer}");
     bridge.finish().await;
@@ -321,11 +327,7 @@ async fn a_stream_that_ends_with_an_error_is_counted_as_one() {
     settings.waits.stream_after = Duration::from_millis(10);
     let bridge = Bridge::start(settings).await;
     let session = Session::begin(&bridge, "2025-11-25").await;
-    let params = json!({"name": "slow", "arguments": {}});
-    let slow = json!({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}).to_string();
-    let mut slow =
-        Stream::open(&bridge, "POST /mcp", &[("mcp-session-id", session.id.as_str())], &slow).await;
-    slow.until("\r\n\r\n").await;
+    let mut slow = session.slow().await;
     session.call(2, "crash").await;
     slow.until("-32603").await;
     let counted = async {
