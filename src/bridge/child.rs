@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, waitid};
+use tokio::net::unix::pipe;
 use tokio::process::{ChildStderr, ChildStdin, ChildStdout};
 use tokio::runtime::Handle;
 use tokio::signal::unix::{SignalKind, signal};
@@ -15,6 +16,7 @@ use tokio::time::{sleep, timeout};
 
 use super::budget::{Metered, Share};
 use super::children::{Children, kill_group};
+use super::inlet::Inlet;
 use super::mark::Mark;
 use super::stderr::Stderr;
 use crate::mcp::{FrameError, LineReader};
@@ -43,7 +45,8 @@ pub(crate) struct Child {
 /// The three streams of a server, to be used at the same time.
 #[derive(Debug)]
 pub(crate) struct Streams<'a> {
-    pub(crate) stdin: &'a mut ChildStdin,
+    /// `None` once [`Child::inlet`] has it.
+    pub(crate) stdin: Option<&'a mut ChildStdin>,
     pub(crate) stdout: &'a mut LineReader<Metered<ChildStdout>>,
     pub(crate) stderr: &'a mut Stderr<ChildStderr>,
     /// To be released when a line has been passed on.
@@ -145,10 +148,21 @@ impl Child {
         }
     }
 
-    /// The streams; `None` once [`Child::end`] has begun.
-    pub(crate) fn streams(&mut self) -> Option<Streams<'_>> {
-        let stdin = self.stdin.as_mut()?;
-        Some(Streams { stdin, stdout: &mut self.stdout, stderr: &mut self.stderr, share: &self.share })
+    /// The streams.
+    pub(crate) fn streams(&mut self) -> Streams<'_> {
+        Streams {
+            stdin: self.stdin.as_mut(),
+            stdout: &mut self.stdout,
+            stderr: &mut self.stderr,
+            share: &self.share,
+        }
+    }
+
+    /// Its input, for several who have something to say; `most` lines may wait. Whoever takes it closes it
+    /// before [`Child::end`]. `None` where it was taken, or the system refuses.
+    pub(crate) fn inlet(&mut self, most: usize) -> Option<Inlet> {
+        let pipe = self.stdin.take()?.into_owned_fd().ok()?;
+        Some(Inlet::new(pipe::Sender::from_owned_fd(pipe).ok()?, most))
     }
 
     /// Waits, as a spare does, until the process ends. What it writes is left to whoever takes it.

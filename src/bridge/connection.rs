@@ -6,8 +6,8 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use axum::http::{Request, StatusCode};
 use bytes::Bytes;
+use http::{Request, StatusCode};
 use hyper::body::{Frame, Incoming, SizeHint};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -49,6 +49,7 @@ async fn encrypted(
         shaken = shake_hands(tls, socket, bridge) => match shaken {
             Ok(stream) => {
                 caller.certificate = client_of(stream.get_ref().1);
+                guest.waits();
                 converse(stream, caller, peer, guest, port, bridge).await;
             }
             Err(error) => tracing::debug!("no TLS with {}: {error}", caller.address),
@@ -72,13 +73,13 @@ async fn converse(
     bridge: &Arc<Bridge>,
 ) {
     let (asking, answering) = (Arc::clone(&guest), Arc::clone(bridge));
-    let service = service_fn(move |mut request: Request<Incoming>| {
-        let (guest, port, bridge) = (Arc::clone(&asking), port.clone(), Arc::clone(&answering));
+    let service = service_fn(move |request: Request<Incoming>| {
+        let (guest, bridge) = (Arc::clone(&asking), Arc::clone(&answering));
+        let (peer, caller) = (Arc::clone(&peer), caller.clone());
         guest.asks();
-        request.extensions_mut().insert(Arc::clone(&peer));
-        request.extensions_mut().insert(caller.clone());
         async move {
-            let answer = port.answer(&bridge, request).await;
+            // On the heap, for an idle connection would carry its size too.
+            let answer = Box::pin(port.answer(&bridge, peer, &caller, request)).await;
             // Only once the answer is told to its end does the client owe something again.
             let owes = (answer.status() != StatusCode::SWITCHING_PROTOCOLS).then(|| Owes(guest));
             Ok::<_, Infallible>(answer.map(|body| Told { body, _guest: owes }))
@@ -86,7 +87,8 @@ async fn converse(
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(bridge.settings.waits.head)
+        // The lobby knows who takes too long.
+        .header_read_timeout(None)
         .max_buf_size(bridge.settings.max_head)
         .serve_connection(TokioIo::new(stream), service)
         .with_upgrades();
@@ -96,8 +98,8 @@ async fn converse(
         _ = &mut connection => return,
         () = bridge.stopped() => {}
         () = guest.shown_out() => {
-            tracing::debug!("closing an idle connection to make room");
-            if !guest.has_asked() {
+            tracing::debug!("closing a connection that is idle, or slow to ask");
+            if guest.has_nothing_to_come() {
                 return;
             }
         }
@@ -123,12 +125,12 @@ impl Drop for Owes {
 
 impl hyper::body::Body for Told {
     type Data = Bytes;
-    type Error = axum::Error;
+    type Error = axum_core::Error;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, axum_core::Error>>> {
         Pin::new(&mut self.body).poll_frame(cx)
     }
 

@@ -5,9 +5,9 @@
 
 use std::sync::LazyLock;
 
-use axum::http::{HeaderValue, header};
-use axum::response::{IntoResponse, Response};
+use axum_core::response::{IntoResponse, Response};
 use data_encoding::BASE64;
+use http::{HeaderValue, header};
 use sha2::{Digest, Sha256};
 
 const PAGE: &str = include_str!("docs.html");
@@ -25,7 +25,7 @@ static POLICY: LazyLock<HeaderValue> = LazyLock::new(|| {
 });
 
 /// The page.
-pub(crate) async fn page() -> Response {
+pub(crate) fn page() -> Response {
     let headers = [
         (header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8")),
         (header::CONTENT_SECURITY_POLICY, POLICY.clone()),

@@ -9,10 +9,10 @@ use std::fmt::Display;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::http::{StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum_core::response::{IntoResponse, Response};
 use bytes::Bytes;
 use futures_util::stream;
+use http::{StatusCode, header};
 use serde_json::json;
 use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 
@@ -31,10 +31,9 @@ use super::sessions::sse;
 use super::stateless::{Refusal, Stateless};
 use super::telemetry::{Account, RpcFault};
 use super::wording::{is_gone, known, method_for, outcome, params_for};
-use crate::mcp::{Members, Outcome, json_text, notification_line, response_line, severity};
+use crate::mcp::{Members, Outcome, json_text, notification_line, response_line_of, severity};
 
 const TOO_SLOW: &str = "the server did not answer in time (--call-timeout)";
-const STOPPING: &str = "the bridge is stopping";
 pub(crate) const METHOD_NOT_FOUND: i64 = -32601;
 /// The server needs what the client did not say that it can.
 const MISSING_CAPABILITY: i64 = -32021;
@@ -64,7 +63,7 @@ pub(crate) async fn answer(
         return not_found(&request).into_response();
     }
     if let Some(known) = known(lease.era(), &request.method) {
-        return whole(&request, &known);
+        return whole(&request, known);
     }
     match Exchange::begin(client, lease, request, deadline).await {
         Ok(exchange) => exchange.respond(bridge).await,
@@ -86,7 +85,7 @@ pub(crate) async fn resume(
             exchange.deadline = deadline;
             Some(exchange.respond(bridge).await)
         }
-        Err(refused) => Some(whole(request, &refused)),
+        Err(refused) => Some(whole(request, refused)),
     }
 }
 
@@ -137,7 +136,7 @@ impl Exchange {
         if timeout_at(deadline, say_level(&lease, &request)).await.is_err() {
             return Err(Box::new(broken(&request, &TOO_SLOW)));
         }
-        let given = held::answers(&request).map_err(|refused| Box::new(whole(&request, &refused)))?;
+        let given = held::answers(&request).map_err(|refused| Box::new(whole(&request, refused)))?;
         let given = given.into_iter().collect();
         let asked = lease.link().ask(method_for(lease.era(), &request), Some(&params), ASIDES).await;
         let asked = asked.map_err(|end| Box::new(broken(&request, &end)))?;
@@ -147,11 +146,11 @@ impl Exchange {
     async fn respond(mut self, bridge: &Arc<Bridge>) -> Response {
         match self.step(bridge).await {
             Step::Say(line) => events(self, &line, Arc::clone(bridge)),
-            Step::Done(outcome) => whole(&self.request, &outcome),
+            Step::Done(outcome) => whole(&self.request, outcome),
             Step::Broken(why) => broken(&self.request, &why),
             Step::Ask => {
                 let (request, outcome) = self.hold(bridge);
-                whole(&request, &outcome)
+                whole(&request, outcome)
             }
         }
     }
@@ -171,12 +170,13 @@ impl Exchange {
                     Said::Aside(aside) => aside,
                     Said::Answer(Ok(answer)) => return Step::Done(self.outcome(answer)),
                     Said::Answer(Err(end)) => {
-                        readiness::suspect(bridge);
+                        if end != LinkEnd::Closed {
+                            readiness::suspect(bridge);
+                        }
                         return Step::Broken(end.to_string());
                     }
                 },
                 () = breath => return Step::Ask,
-                () = bridge.stopped() => return Step::Broken(STOPPING.to_owned()),
                 () = sleep_until(self.deadline) => return Step::Broken(TOO_SLOW.to_owned()),
             };
             // Whoever says something is at work.
@@ -330,7 +330,7 @@ fn events(exchange: Exchange, first: &str, bridge: Arc<Bridge>) -> Response {
             if let Outcome::Error(error) = &outcome {
                 account.fails(RpcFault(code(error).unwrap_or_default()));
             }
-            Some((event(&response_line(&id, &outcome)), None))
+            Some((event(&response_line_of(&id, outcome)), None))
         }
     });
     sse::response(stream::StreamExt::chain(stream::iter([first]), rest))
@@ -340,15 +340,19 @@ fn event(line: &str) -> Bytes {
     sse::event(None, line.as_bytes())
 }
 
-fn whole(request: &Stateless, outcome: &Outcome<String>) -> Response {
-    let status = match outcome {
+fn whole(request: &Stateless, outcome: Outcome<String>) -> Response {
+    let fault = match &outcome {
+        Outcome::Error(error) => Some(RpcFault(code(error).unwrap_or_default())),
+        Outcome::Result(_) => None,
+    };
+    let status = match &outcome {
         Outcome::Error(error) if code(error) == Some(METHOD_NOT_FOUND) => StatusCode::NOT_FOUND,
         Outcome::Error(error) if code(error) == Some(MISSING_CAPABILITY) => StatusCode::BAD_REQUEST,
         _ => StatusCode::OK,
     };
-    let mut response = Refusal { status, body: response_line(&request.id, outcome) }.into_response();
-    if let Outcome::Error(error) = outcome {
-        response.extensions_mut().insert(RpcFault(code(error).unwrap_or_default()));
+    let mut response = Refusal { status, body: response_line_of(&request.id, outcome) }.into_response();
+    if let Some(fault) = fault {
+        response.extensions_mut().insert(fault);
     }
     response
 }
@@ -365,7 +369,7 @@ pub(crate) fn not_found(request: &Stateless) -> Refusal {
 }
 
 fn broken(request: &Stateless, why: &impl Display) -> Response {
-    let body = response_line(&request.id, &internal(why));
+    let body = response_line_of(&request.id, internal(why));
     Refusal { status: StatusCode::BAD_GATEWAY, body }.into_response()
 }
 

@@ -13,7 +13,7 @@
 
 use std::net::IpAddr;
 
-use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
+use http::{HeaderMap, Method, StatusCode, Uri, header};
 
 use super::problem::Problem;
 
@@ -28,9 +28,8 @@ pub(crate) struct Guests {
 
 impl Guests {
     pub(crate) fn new(hosts: &[String], origins: &[String], is_tls: bool) -> Self {
-        let lower = |names: &[String]| names.iter().map(|name| name.to_ascii_lowercase()).collect();
         let scheme = if is_tls { "https://" } else { "http://" };
-        Self { hosts: lower(hosts), origins: lower(origins), scheme }
+        Self { hosts: hosts.to_vec(), origins: origins.to_vec(), scheme }
     }
 
     /// Turns away what the guest list does not name.
@@ -55,7 +54,7 @@ impl Guests {
     }
 
     fn is_listed(&self, origin: &str) -> bool {
-        self.origins.contains(&origin.to_ascii_lowercase())
+        self.origins.iter().any(|listed| listed.eq_ignore_ascii_case(origin))
     }
 
     fn is_own(&self, origin: &str, host: &str) -> bool {
@@ -63,8 +62,8 @@ impl Guests {
     }
 
     fn admit_host(&self, host: &str) -> Result<(), Problem> {
-        let name = name_of(host).to_ascii_lowercase();
-        if is_loopback(&name) || self.hosts.contains(&name) {
+        let name = name_of(host);
+        if is_loopback(name) || self.hosts.iter().any(|host| host.eq_ignore_ascii_case(name)) {
             return Ok(());
         }
         Err(Problem::new(StatusCode::FORBIDDEN, format!("the host {host:?} is not one of this bridge's"))
@@ -97,13 +96,13 @@ fn name_of(host: &str) -> &str {
 
 fn is_loopback(name: &str) -> bool {
     let ip = name.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(name);
-    name == "localhost" || ip.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
+    name.eq_ignore_ascii_case("localhost") || ip.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use axum::http::HeaderValue;
+    use http::HeaderValue;
 
     fn admitted(headers: &[(&'static str, &str)]) -> u16 {
         admitted_to(&Method::GET, false, headers)

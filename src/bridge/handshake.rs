@@ -2,10 +2,9 @@
 
 use std::sync::Arc;
 
-use axum::body::Body;
-use axum::extract::{Extension, Request, State};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum_core::body::Body;
+use axum_core::response::{IntoResponse, Response};
+use http::{HeaderMap, HeaderValue, Request, StatusCode, header};
 use hyper_util::rt::TokioIo;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
@@ -14,10 +13,9 @@ use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 use super::auth::{Principal, gate};
 use super::pieces::Pieces;
 use super::problem::{self, Problem};
+use super::reception::Visit;
 use super::serve::Bridge;
 use super::session;
-use super::socket::Peer;
-use super::telemetry::Account;
 
 /// The subprotocol that the SDKs' WebSocket clients ask for, and insist on.
 const SUBPROTOCOL: &str = "mcp";
@@ -27,14 +25,9 @@ const READ_BYTES: usize = 6 * 1024;
 const HEAD_BYTES: usize = 2 * 1024;
 
 /// Lets a client in, whose first message will start a server for it.
-pub(crate) async fn websocket(
-    State(bridge): State<Arc<Bridge>>,
-    Extension(peer): Extension<Arc<Peer>>,
-    Extension(principal): Extension<Principal>,
-    Extension(account): Extension<Account>,
-    mut request: Request,
-) -> Response {
-    let accept = match accept_key(request.headers()) {
+pub(crate) fn websocket(bridge: &Arc<Bridge>, principal: Principal, visit: Visit) -> Response {
+    let Visit { head, account, peer, .. } = visit;
+    let accept = match accept_key(&head.headers) {
         Ok(key) => key,
         Err(problem) => return problem.into_response(),
     };
@@ -58,8 +51,9 @@ pub(crate) async fn websocket(
     if !bridge.pool.has_room() {
         return problem::full(bridge.settings.max_children).into_response();
     }
-    let subprotocol = offers(request.headers(), &header::SEC_WEBSOCKET_PROTOCOL, SUBPROTOCOL);
-    let upgrade = hyper::upgrade::on(&mut request);
+    let subprotocol = offers(&head.headers, &header::SEC_WEBSOCKET_PROTOCOL, SUBPROTOCOL);
+    let upgrade = hyper::upgrade::on(Request::from_parts(head, ()));
+    let bridge = Arc::clone(bridge);
     tokio::spawn(async move {
         let _places = (place, socket);
         // A client that left meanwhile is nobody's loss.

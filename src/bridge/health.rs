@@ -1,17 +1,14 @@
 //! `/healthz`: whether the bridge is alive. Starts nothing, asks nobody.
 
-use std::sync::Arc;
-
-use axum::extract::State;
-use axum::http::header;
-use axum::response::IntoResponse;
+use axum_core::response::{IntoResponse, Response};
+use http::header;
 use serde_json::json;
 use tokio::sync::Semaphore;
 
 use super::serve::Bridge;
 
 /// 200, with how many `WebSocket`s and server processes there are and may be.
-pub(crate) async fn healthz(State(bridge): State<Arc<Bridge>>) -> impl IntoResponse {
+pub(crate) fn healthz(bridge: &Bridge) -> Response {
     let settings = &bridge.settings;
     let taken = |max: usize, free: &Semaphore| max.saturating_sub(free.available_permits());
     let body = json!({
@@ -23,5 +20,5 @@ pub(crate) async fn healthz(State(bridge): State<Arc<Bridge>>) -> impl IntoRespo
         "max_children": settings.max_children,
     });
     let headers = [(header::CONTENT_TYPE, "application/json"), (header::CACHE_CONTROL, "no-store")];
-    (headers, body.to_string())
+    (headers, body.to_string()).into_response()
 }

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use memchr::memmem::Finder;
 use serde_json::Value;
 use tokio::time::sleep;
 
@@ -18,7 +19,7 @@ use super::secret::secret;
 use super::serve::Bridge;
 pub(crate) use super::stateless::INVALID_PARAMS;
 use super::stateless::Stateless;
-use crate::mcp::{Members, Outcome, json_text, mentions};
+use crate::mcp::{Members, Outcome, Words, json_text};
 
 /// How long somebody may think about an answer.
 const PATIENCE: Duration = Duration::from_mins(10);
@@ -111,7 +112,8 @@ impl Held {
 /// What a client answers, by the names of the questions, each as JSON.
 pub(crate) fn answers(request: &Stateless) -> Result<Vec<(String, String)>, Outcome<String>> {
     // Most requests have none, and are not taken apart.
-    if !mentions(&request.params, "inputResponses") {
+    static RESPONSES: Words = Words::new(|| Finder::new("inputResponses"));
+    if !RESPONSES.are_in(&request.params) {
         return Ok(Vec::new());
     }
     let params = Members::read(&request.params).unwrap_or_default();

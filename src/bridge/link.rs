@@ -7,21 +7,23 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
+use std::convert::Infallible;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use tokio::io::AsyncWriteExt;
-use tokio::sync::{mpsc, watch};
+use memchr::memmem::Finder;
+use tokio::sync::{oneshot, watch};
 
 use super::changes::{Change, Changes, Filter, RESOURCES};
 use super::child::{Child, Ending};
 use super::greeting::Era;
+use super::inlet::Inlet;
 use super::mailbox::{Mailbox, Said};
 use crate::mcp::{
-    self, CAPABILITIES_KEY, Envelope, FrameError, Kind, Members, Outcome, VERSION_KEY, bare_line, mentions,
-    notification_line, request_line, response_line,
+    self, CAPABILITIES_KEY, Envelope, FrameError, Kind, Members, Outcome, VERSION_KEY, Words, bare_line,
+    notification_line, request_line, response_line, roomy,
 };
 
 /// Lines that wait to be written: whoever has another waits.
@@ -114,10 +116,12 @@ struct Shared {
     watched: Mutex<Filter>,
     /// Set before the link is over.
     ending: Mutex<Ending>,
+    /// `None` where the server has no input.
+    inlet: Option<Inlet>,
 }
 
 impl Shared {
-    fn new(changes: Arc<Changes>) -> Self {
+    fn new(changes: Arc<Changes>, inlet: Option<Inlet>) -> Self {
         Self {
             calls: Mutex::default(),
             retired: AtomicBool::new(false),
@@ -125,6 +129,7 @@ impl Shared {
             changes,
             watched: Mutex::default(),
             ending: Mutex::default(),
+            inlet,
         }
     }
 
@@ -154,8 +159,8 @@ impl Shared {
 #[derive(Debug)]
 pub(crate) struct Link {
     shared: Arc<Shared>,
-    outbox: mpsc::Sender<Bytes>,
-    given_up: mpsc::UnboundedSender<u64>,
+    /// Tells the task, by being dropped, that nobody has the link any more.
+    held: oneshot::Sender<Infallible>,
     over: watch::Receiver<bool>,
     /// The level that the server was told to log from; `None` where it was told nothing.
     level: Mutex<Option<usize>>,
@@ -164,14 +169,14 @@ pub(crate) struct Link {
 
 impl Link {
     /// Takes a server over, in a task of its own that ends it.
-    pub(crate) fn start(child: Child, changes: Arc<Changes>) -> Self {
-        let (shared, pid) = (Arc::new(Shared::new(changes)), child.pid());
-        let (outbox, lines) = mpsc::channel(OUTBOX);
-        let (given_up, given_up_ids) = mpsc::unbounded_channel();
+    pub(crate) fn start(mut child: Child, changes: Arc<Changes>) -> Self {
+        let (inlet, pid) = (child.inlet(OUTBOX), child.pid());
+        let shared = Arc::new(Shared::new(changes, inlet));
+        let (held, let_go) = oneshot::channel();
         let (is_over, over) = watch::channel(false);
-        let task = Task { child, shared: Arc::clone(&shared), lines, given_up: given_up_ids, is_over };
+        let task = Task { child, shared: Arc::clone(&shared), let_go, is_over };
         tokio::spawn(task.run());
-        Self { shared, outbox, given_up, over, level: Mutex::default(), pid }
+        Self { shared, held, over, level: Mutex::default(), pid }
     }
 
     /// The server's process.
@@ -194,6 +199,11 @@ impl Link {
         !self.shared.retired.load(Ordering::Relaxed) && self.shared.calls().ended.is_none()
     }
 
+    /// Every call that is under way, or is still to be made, ends: the bridge does.
+    pub(crate) fn stop(&self) {
+        self.shared.end(&LinkEnd::Closed);
+    }
+
     /// Waits until the server has been ended and reaped.
     pub(crate) async fn over(&self) {
         let mut over = self.over.clone();
@@ -203,8 +213,8 @@ impl Link {
 
     /// Ends the server, unless it has ended already, and tells how it came to its end.
     pub(crate) async fn last_words(self) -> Ending {
-        let Self { shared, outbox, mut over, .. } = self;
-        drop(outbox);
+        let Self { shared, held, mut over, .. } = self;
+        drop(held);
         // The other end goes only when it is over.
         let _ = over.wait_for(|over| *over).await;
         std::mem::take(&mut shared.ending())
@@ -239,8 +249,7 @@ impl Link {
             calls.open.insert(id, Call { mailbox: Arc::clone(&mailbox), token });
             (id, line)
         };
-        let asked =
-            Asked { id, mailbox, done: false, link: self.shared.clone(), given_up: self.given_up.clone() };
+        let asked = Asked { id, mailbox, done: false, link: self.shared.clone() };
         self.send(line).await?;
         Ok(asked)
     }
@@ -298,8 +307,11 @@ impl Link {
     }
 
     async fn send(&self, line: String) -> Result<(), LinkEnd> {
-        let sent = self.outbox.send(framed(line)).await;
-        sent.map_err(|_| self.shared.calls().ended.clone().unwrap_or(LinkEnd::Ended))
+        let said = match &self.shared.inlet {
+            Some(inlet) => inlet.say(framed(line)).await,
+            None => false,
+        };
+        if said { Ok(()) } else { Err(self.shared.calls().ended.clone().unwrap_or(LinkEnd::Ended)) }
     }
 }
 
@@ -310,7 +322,6 @@ pub(crate) struct Asked {
     mailbox: Arc<Mailbox>,
     done: bool,
     link: Arc<Shared>,
-    given_up: mpsc::UnboundedSender<u64>,
 }
 
 impl Asked {
@@ -351,8 +362,7 @@ impl Drop for Asked {
         }
         if self.link.calls().open.remove(&self.id).is_some() {
             self.link.retired.store(true, Ordering::Relaxed);
-            // A link that is over has nobody to tell.
-            let _ = self.given_up.send(self.id);
+            self.link.tell_now(cancellation(self.id, self.link.speech()));
         }
     }
 }
@@ -360,9 +370,8 @@ impl Drop for Asked {
 struct Task {
     child: Child,
     shared: Arc<Shared>,
-    lines: mpsc::Receiver<Bytes>,
-    given_up: mpsc::UnboundedReceiver<u64>,
-    /// Closed once nobody has the link any more.
+    /// Resolves once nobody has the link any more.
+    let_go: oneshot::Receiver<Infallible>,
     is_over: watch::Sender<bool>,
 }
 
@@ -373,25 +382,26 @@ impl Task {
             self.child.is_lost();
         }
         self.shared.end(&end);
-        self.lines.close();
         // Its output ends a moment before the process has: what it ends with is its own.
         if end == LinkEnd::Ended {
             self.child.ends_within(LAST_WORDS).await;
+        }
+        if let Some(inlet) = &self.shared.inlet {
+            inlet.close();
         }
         *self.shared.ending() = self.child.end().await;
         let _ = self.is_over.send(true);
     }
 
     async fn talk(&mut self) -> LinkEnd {
-        let Some(streams) = self.child.streams() else { return LinkEnd::Closed };
-        // What the server asks of nobody is refused without waiting: it may not be reading.
-        let (refuse, mut refusals) = mpsc::channel(REFUSALS);
+        let (streams, shared) = (self.child.streams(), &self.shared);
         let read = async {
             loop {
-                match streams.stdout.next().await {
+                match streams.stdout.next_in_place().await {
                     Ok(Some(line)) => {
-                        if let Some(refusal) = self.shared.hear(&line)
-                            && refuse.try_send(refusal).is_err()
+                        // Without waiting: it may not be reading.
+                        if let Some(refusal) = shared.hear(line)
+                            && !shared.tell_now(refusal)
                         {
                             return LinkEnd::Unreadable("it asks and does not listen".to_owned());
                         }
@@ -403,36 +413,27 @@ impl Task {
             }
         };
         let write = async {
-            loop {
-                let mut line = tokio::select! {
-                    line = self.lines.recv() => match line {
-                        Some(line) => line,
-                        None => return LinkEnd::Closed,
-                    },
-                    Some(id) = self.given_up.recv() => cancellation(id, self.shared.speech()),
-                    Some(line) = refusals.recv() => line,
-                };
-                // A server may read no more, and live on: that is for as long as somebody waits for it.
-                let written = tokio::select! {
-                    written = streams.stdin.write_all_buf(&mut line) => written,
-                    () = self.is_over.closed() => return LinkEnd::Closed,
-                };
-                if written.is_err() {
-                    // The end of its output says more, and mostly comes soon.
-                    self.is_over.closed().await;
-                    return LinkEnd::Closed;
-                }
+            match &shared.inlet {
+                Some(inlet) => inlet.write().await,
+                None => std::future::pending().await,
             }
         };
         tokio::select! {
             end = read => end,
-            end = write => end,
+            never = write => match never {},
             never = streams.stderr.drain() => match never {},
+            // A server may read no more, and live on: that is for as long as somebody has the link.
+            _ = &mut self.let_go => LinkEnd::Closed,
         }
     }
 }
 
 impl Shared {
+    /// Says something without waiting; false where the server does not listen.
+    fn tell_now(&self, line: Bytes) -> bool {
+        self.inlet.as_ref().is_none_or(|inlet| inlet.say_now(line))
+    }
+
     /// Passes a line of the server's on. Returns what is to be said to it at once.
     fn hear(&self, line: &str) -> Option<Bytes> {
         let Ok((envelope, kind)) = Envelope::read(line) else {
@@ -444,8 +445,8 @@ impl Shared {
         match kind {
             Kind::Response(outcome) => {
                 let outcome = match outcome {
-                    Outcome::Result(result) => Outcome::Result(result.get().to_owned()),
-                    Outcome::Error(error) => Outcome::Error(error.get().to_owned()),
+                    Outcome::Result(result) => Outcome::Result(roomy(result.get())),
+                    Outcome::Error(error) => Outcome::Error(roomy(error.get())),
                 };
                 let call = id.and_then(|id| self.calls().open.remove(&id.parse().ok()?));
                 if let Some(call) = call {
@@ -525,9 +526,6 @@ const PROGRESS: &str = "notifications/progress";
 /// The id of the requests by which a server is asked to tell of changes, which are never answered while it
 /// does; as JSON.
 const WATCH: &str = "\"mcp-bridge-watch\"";
-/// Refusals that wait to be written.
-const REFUSALS: usize = 64;
-
 fn framed(line: String) -> Bytes {
     Bytes::from(mcp::framed(line))
 }
@@ -543,7 +541,9 @@ fn cancellation(id: u64, speech: Speech) -> Bytes {
 
 /// Most requests have none, and are not taken apart. Any letter of its name can be spelt as an escape.
 fn may_have_token(params: &str) -> bool {
-    mentions(params, "progressToken") || mentions(params, "\\u00")
+    static TOKEN: Words = Words::new(|| Finder::new("progressToken"));
+    static ESCAPE: Words = Words::new(|| Finder::new("\\u00"));
+    TOKEN.are_in(params) || ESCAPE.are_in(params)
 }
 
 /// The progress token that parameters carry, as JSON.

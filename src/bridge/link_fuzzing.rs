@@ -90,7 +90,7 @@ struct Client {
 
 /// A server says anything, to several calls at once.
 fn calls(source: &mut Source<'_>) {
-    let shared = Shared::new(Arc::default());
+    let shared = Shared::new(Arc::default(), None);
     *shared.speech.lock().expect("nobody panicked") = Speech::Rpc;
     let mut clients = BTreeMap::new();
     for id in 1..=1 + source.below(6) as u64 {

@@ -1,7 +1,7 @@
 use super::*;
 
 fn shared(speech: Speech) -> Shared {
-    let shared = Shared::new(Arc::default());
+    let shared = Shared::new(Arc::default(), None);
     *shared.speech.lock().expect("nobody panicked") = speech;
     shared
 }

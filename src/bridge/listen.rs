@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use axum::response::{IntoResponse, Response};
+use axum_core::response::{IntoResponse, Response};
 use bytes::Bytes;
 use futures_util::stream;
 use serde_json::{Value, json};
@@ -34,7 +34,7 @@ pub(crate) async fn listen(
     }
     let asked = Members::read(&request.params).and_then(|params| params.value::<Value>("notifications"));
     let refuse = |words: &str| {
-        Refusal::new(axum::http::StatusCode::OK, Some(&request.id), INVALID_PARAMS, words).into_response()
+        Refusal::new(http::StatusCode::OK, Some(&request.id), INVALID_PARAMS, words).into_response()
     };
     let Some(asked) = asked.filter(Value::is_object) else {
         return refuse("the params have no notifications");

@@ -1,31 +1,91 @@
-//! The connections that the bridge holds at a time. When there is no room, the one goes that has
-//! owed a request for longest: an idle connection must not keep anybody out.
+//! The connections that the bridge holds at a time, and how long each may owe a request. When there is no
+//! room, the one goes that has owed one for longest: an idle connection must not keep anybody out.
+//!
+//! A request costs a connection two notes of its own. The order of all is put right only when somebody looks:
+//! to make room, or for those who take too long.
 
 use std::collections::BTreeMap;
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
+use tokio::time::{Instant, MissedTickBehavior, interval};
+
+use super::settings::Waits;
+use super::socket::Peer;
+
+/// How often is looked for those who take too long, where they may take longer.
+const LOOK: Duration = Duration::from_secs(1);
+/// The moment since which one who is being served owes a request.
+const SERVED: u64 = u64::MAX;
 
 /// Who is in, and who of them owes a complete head of a request.
 #[derive(Debug)]
 pub(crate) struct Lobby {
     sockets: Arc<Semaphore>,
-    /// In the order in which they began to wait.
-    waiting: Mutex<BTreeMap<u64, Arc<Notify>>>,
+    /// In the order in which they began to wait, as far as was known when they were last looked at.
+    order: Mutex<Order>,
     next: AtomicU64,
     entered: Notify,
+    opened: Instant,
+    waits: Waits,
+}
+
+/// A moment, in microseconds after the lobby opened, and a number that nobody else has.
+type Place = (u64, u64);
+type Order = BTreeMap<Place, Arc<Seat>>;
+
+#[derive(Debug)]
+struct Seat {
+    peer: Arc<Peer>,
+    number: u64,
+    /// Whether it is in the order, and its moment there; changed by whoever has the order alone.
+    listed: AtomicBool,
+    moment: AtomicU64,
+    /// Since when it owes a request; [`SERVED`] while it does not.
+    since: AtomicU64,
+    /// When the head that it owes was first seen to have begun; 0 while it was not.
+    begun: AtomicU64,
+    asked: AtomicBool,
+    dawdles: AtomicBool,
+    shown_out: Notify,
+}
+
+impl Seat {
+    fn since(&self) -> u64 {
+        self.since.load(Ordering::SeqCst)
+    }
+
+    fn put_into(self: Arc<Self>, order: &mut Order) {
+        // Only whoever finds it unlisted lists it: the client may ask, and be answered, meanwhile.
+        let since = self.since();
+        if since != SERVED && !self.listed.swap(true, Ordering::SeqCst) {
+            self.moment.store(since, Ordering::Relaxed);
+            order.insert((since, self.number), self);
+        }
+    }
+
+    /// Takes it out, and puts it in again where it belongs, if it still owes a request.
+    fn put_right(order: &mut Order, place: Place) {
+        if let Some(seat) = order.remove(&place) {
+            seat.listed.store(false, Ordering::SeqCst);
+            seat.put_into(order);
+        }
+    }
 }
 
 impl Lobby {
-    /// Room for `max` connections.
-    pub(crate) fn new(max: usize) -> Self {
+    /// Room for `max` connections, which may owe a request for as long as `waits` says.
+    pub(crate) fn new(max: usize, waits: Waits) -> Self {
         Self {
             sockets: Arc::new(Semaphore::new(max)),
-            waiting: Mutex::default(),
+            order: Mutex::default(),
             next: AtomicU64::new(0),
             entered: Notify::new(),
+            opened: Instant::now(),
+            waits,
         }
     }
 
@@ -39,8 +99,8 @@ impl Lobby {
             // Listening starts before the look, so that nobody enters unseen between the two.
             let mut entered = pin!(self.entered.notified());
             entered.as_mut().enable();
-            if let Some((_, oldest)) = self.waiting().pop_first() {
-                oldest.notify_one();
+            if let Some(oldest) = self.take_oldest() {
+                oldest.shown_out.notify_one();
             }
             tokio::select! {
                 slot = Arc::clone(&self.sockets).acquire_owned() => return slot.ok(),
@@ -49,61 +109,138 @@ impl Lobby {
         }
     }
 
-    fn waiting(&self) -> MutexGuard<'_, BTreeMap<u64, Arc<Notify>>> {
-        // The map is valid after every statement: a panic elsewhere does not spoil it.
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Shows out whoever takes too long, for as long as it is polled.
+    pub(crate) async fn keep_looking(&self) {
+        let shortest = self.waits.head.min(self.waits.idle);
+        let mut look = interval((shortest / 4).clamp(Duration::from_millis(1), LOOK));
+        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            look.tick().await;
+            self.show_out_who_dawdles(micros(shortest));
+        }
     }
+
+    /// Takes the one out of the order that has owed a request for longest.
+    fn take_oldest(&self) -> Option<Arc<Seat>> {
+        let mut order = self.order();
+        loop {
+            let (&place, seat) = order.first_key_value()?;
+            if seat.since() == place.0 {
+                return order.remove(&place);
+            }
+            // Who is being served goes, and all others move back: each is put right once.
+            Seat::put_right(&mut order, place);
+        }
+    }
+
+    /// `shortest` is how long nobody is too late, in microseconds.
+    fn show_out_who_dawdles(&self, shortest: u64) {
+        let now = self.micros_of(Instant::now());
+        let mut order = self.order();
+        let (mut wrong, mut late) = (Vec::new(), Vec::new());
+        for (&place, seat) in order.range(..=(now.saturating_sub(shortest), u64::MAX)) {
+            if seat.since() != place.0 {
+                wrong.push(place);
+            } else if self.is_late(seat, now) {
+                late.push(place);
+            }
+        }
+        for place in wrong {
+            Seat::put_right(&mut order, place);
+        }
+        for seat in late.iter().filter_map(|place| order.remove(place)) {
+            seat.shown_out.notify_one();
+        }
+    }
+
+    /// Whether one that owes a request has owed it for too long.
+    fn is_late(&self, seat: &Seat, now: u64) -> bool {
+        let (since, mut begun) = (seat.since(), seat.begun.load(Ordering::Relaxed));
+        if begun == 0 && self.micros_of(seat.peer.heard()) > since {
+            seat.begun.store(now, Ordering::Relaxed);
+            begun = now;
+        }
+        if begun == 0 && seat.asked.load(Ordering::Relaxed) {
+            return now - since >= micros(self.waits.idle);
+        }
+        // Somebody new has as long to begin as to finish.
+        let since = if seat.asked.load(Ordering::Relaxed) { begun } else { since };
+        let dawdles = now - since >= micros(self.waits.head);
+        seat.dawdles.store(dawdles, Ordering::Relaxed);
+        dawdles
+    }
+
+    fn micros_of(&self, moment: Instant) -> u64 {
+        micros(moment.saturating_duration_since(self.opened))
+    }
+
+    fn order(&self) -> MutexGuard<'_, Order> {
+        // The map is valid after every statement: a panic elsewhere does not spoil it.
+        self.order.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn micros(time: Duration) -> u64 {
+    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
 }
 
 /// One connection's place in the lobby.
 #[derive(Debug)]
 pub(crate) struct Guest {
     lobby: Arc<Lobby>,
-    place: AtomicU64,
-    asked: AtomicBool,
-    shown_out: Arc<Notify>,
+    seat: Arc<Seat>,
 }
 
 impl Guest {
     /// A new connection, which owes its first request.
-    pub(crate) fn new(lobby: &Arc<Lobby>) -> Arc<Self> {
-        let guest = Self {
-            lobby: Arc::clone(lobby),
-            place: AtomicU64::new(0),
+    pub(crate) fn new(lobby: &Arc<Lobby>, peer: &Arc<Peer>) -> Arc<Self> {
+        let seat = Arc::new(Seat {
+            peer: Arc::clone(peer),
+            number: lobby.next.fetch_add(1, Ordering::Relaxed),
+            listed: AtomicBool::new(false),
+            moment: AtomicU64::new(0),
+            since: AtomicU64::new(SERVED),
+            begun: AtomicU64::new(0),
             asked: AtomicBool::new(false),
-            shown_out: Arc::default(),
-        };
+            dawdles: AtomicBool::new(false),
+            shown_out: Notify::new(),
+        });
+        let guest = Self { lobby: Arc::clone(lobby), seat };
         guest.waits();
         Arc::new(guest)
     }
 
     /// It owes a request (again).
     pub(crate) fn waits(&self) {
-        let place = self.lobby.next.fetch_add(1, Ordering::Relaxed);
-        self.place.store(place, Ordering::Relaxed);
-        self.lobby.waiting().insert(place, Arc::clone(&self.shown_out));
+        self.seat.begun.store(0, Ordering::Relaxed);
+        self.seat.since.store(self.lobby.micros_of(Instant::now()), Ordering::SeqCst);
+        if !self.seat.listed.load(Ordering::SeqCst) {
+            Arc::clone(&self.seat).put_into(&mut self.lobby.order());
+        }
         self.lobby.entered.notify_waiters();
     }
 
     /// The head of a request is complete.
     pub(crate) fn asks(&self) {
-        self.asked.store(true, Ordering::Relaxed);
-        self.lobby.waiting().remove(&self.place.load(Ordering::Relaxed));
+        self.seat.asked.store(true, Ordering::Relaxed);
+        self.seat.since.store(SERVED, Ordering::SeqCst);
     }
 
-    /// Whether it has ever asked for anything, and so may have an answer on its way.
-    pub(crate) fn has_asked(&self) -> bool {
-        self.asked.load(Ordering::Relaxed)
-    }
-
-    /// Waits until its room is needed.
+    /// Waits until its room is needed, or its patience has ended.
     pub(crate) async fn shown_out(&self) {
-        self.shown_out.notified().await;
+        self.seat.shown_out.notified().await;
+    }
+
+    /// Whether nothing is on its way to it, so that it can be left at once.
+    pub(crate) fn has_nothing_to_come(&self) -> bool {
+        let dawdles = self.seat.dawdles.load(Ordering::Relaxed) && self.seat.since() != SERVED;
+        dawdles || !self.seat.asked.load(Ordering::Relaxed)
     }
 }
 
 impl Drop for Guest {
     fn drop(&mut self) {
-        self.lobby.waiting().remove(&self.place.load(Ordering::Relaxed));
+        let mut order = self.lobby.order();
+        order.remove(&(self.seat.moment.load(Ordering::Relaxed), self.seat.number));
     }
 }

@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use axum::http::HeaderMap;
+use http::HeaderMap;
 use serde_json::Value;
 
 use super::stateless::{decoded, only};

@@ -13,6 +13,9 @@ pub struct Patience {
     /// For the whole head of a request and, with TLS, for the handshake; a connection is closed after.
     #[arg(long, env = "MCP_BRIDGE_HEAD_TIMEOUT", value_name = "TIME", default_value = "10s", value_parser = duration)]
     pub head_timeout: Duration,
+    /// Between two requests on a connection over HTTP, which is closed after.
+    #[arg(long, env = "MCP_BRIDGE_IDLE_TIMEOUT", value_name = "TIME", default_value = "2m", value_parser = duration)]
+    pub idle_timeout: Duration,
     /// For the whole body of a request, which is answered with 408 after; where others wait for its room, for
     /// a large message on a WebSocket too, which is closed with 1008.
     #[arg(long, env = "MCP_BRIDGE_BODY_TIMEOUT", value_name = "TIME", default_value = "30s", value_parser = duration)]
@@ -29,6 +32,7 @@ impl Patience {
     pub(crate) fn waits(&self) -> Waits {
         Waits {
             head: self.head_timeout,
+            idle: self.idle_timeout,
             body: self.body_timeout,
             write: self.write_timeout,
             ping: self.ping_interval,

@@ -33,8 +33,11 @@ fn names_twice(params: &str) -> bool {
 
 /// A principal's message of nothing but the members that were looked at; of one without a list, as it stands.
 pub(crate) fn plain<'m>(principal: &Principal, text: &'m str) -> Cow<'m, str> {
+    if !principal.is_restricted() {
+        return Cow::Borrowed(text);
+    }
     match Envelope::read(text) {
-        Ok((envelope, kind)) if principal.is_restricted() => {
+        Ok((envelope, kind)) => {
             let id = envelope.id.map_or("null", RawValue::get);
             let params = envelope.params.map(RawValue::get);
             Cow::Owned(match kind {
@@ -45,7 +48,7 @@ pub(crate) fn plain<'m>(principal: &Principal, text: &'m str) -> Cow<'m, str> {
             })
         }
         // What cannot be read is refused by whoever reads it next.
-        _ => Cow::Borrowed(text),
+        Err(_) => Cow::Borrowed(text),
     }
 }
 

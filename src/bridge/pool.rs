@@ -194,6 +194,14 @@ impl Pool {
         }
     }
 
+    /// Ends every call: the bridge does.
+    pub(crate) fn stop(&self) {
+        let links: Vec<Arc<Link>> = self.links().iter().filter_map(Weak::upgrade).collect();
+        for link in links {
+            link.stop();
+        }
+    }
+
     fn links(&self) -> std::sync::MutexGuard<'_, Vec<Weak<Link>>> {
         // The list is valid after every statement: a panic elsewhere does not spoil it.
         let mut links = self.links.lock().unwrap_or_else(PoisonError::into_inner);

@@ -1,8 +1,8 @@
 //! What a client gets instead of an answer: `application/problem+json` (RFC 9457).
 
-use axum::body::Body;
-use axum::http::{HeaderValue, StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum_core::body::Body;
+use axum_core::response::{IntoResponse, Response};
+use http::{HeaderValue, StatusCode, header};
 use serde_json::{Map, Value, json};
 
 use super::crash_loop::HeldBack;

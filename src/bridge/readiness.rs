@@ -4,16 +4,13 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use axum::Extension;
-use axum::extract::State;
-use axum::http::{StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum_core::response::{IntoResponse, Response};
+use http::{StatusCode, header};
 use serde_json::{Map, Value, json};
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
 
 use super::abilities::Abilities;
-use super::auth::Principal;
 use super::crash_loop::Failure;
 use super::greeting::Era;
 use super::pool::{Lease, PoolError};
@@ -61,16 +58,12 @@ impl Readiness {
 }
 
 /// 200, or 503 with the reason; who is not let in elsewhere is told neither the reason nor what runs.
-pub(crate) async fn readyz(
-    State(bridge): State<Arc<Bridge>>,
-    principal: Option<Extension<Principal>>,
-) -> Response {
-    let let_in = principal.is_some();
+pub(crate) async fn readyz(bridge: &Arc<Bridge>, let_in: bool) -> Response {
     let seen = if let Err(held_back) = bridge.children.crashes.look() {
         // Nobody could look just now.
         Arc::new(Seen { at: Instant::now(), works: Err((*held_back.failure).clone()) })
     } else {
-        let mut look = match fresh_or_looking(&bridge, false) {
+        let mut look = match fresh_or_looking(bridge, false) {
             Ok(seen) => return answer(&seen, let_in),
             Err(look) => look,
         };

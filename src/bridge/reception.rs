@@ -3,40 +3,51 @@
 //! the request. One function, in the order of what happens, since each layer of a stack of services would
 //! cost a request its allocations.
 
-use axum::Router;
-use axum::body::Body;
-use axum::http::Request;
-use axum::http::request::Parts;
-use axum::response::{IntoResponse, Response};
+use std::sync::Arc;
+
+use axum_core::response::{IntoResponse, Response};
+use http::Request;
+use http::request::Parts;
 use hyper::body::Incoming;
-use hyper::service::Service;
-use hyper_util::service::TowerToHyperService;
 
-use super::auth::cors;
-use super::problem;
+use super::auth::{Caller, cors};
 use super::serve::Bridge;
+use super::socket::Peer;
 use super::telemetry::{Account, Counted, REQUEST_ID, RpcFault};
+use super::{paths, problem};
 
-/// What there is on a port.
-#[derive(Debug, Clone)]
-pub(crate) struct Port {
-    pub(crate) paths: TowerToHyperService<Router>,
-    /// Whether clients are asked there who they are.
-    pub(crate) asks: bool,
+/// What a port is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Port {
+    /// Every wire. Clients are asked who they are.
+    Wires,
+    /// `/metrics` alone.
+    Metrics,
+}
+
+/// A request, with what is known of it and of the connection that it came over.
+#[derive(Debug)]
+pub(crate) struct Visit {
+    pub(crate) head: Parts,
+    pub(crate) body: Counted<Incoming>,
+    pub(crate) account: Account,
+    pub(crate) peer: Arc<Peer>,
 }
 
 impl Port {
-    pub(crate) fn new(paths: Router, asks: bool) -> Self {
-        Self { paths: TowerToHyperService::new(paths), asks }
-    }
-
     /// Answers a request.
-    pub(crate) async fn answer(&self, bridge: &Bridge, request: Request<Incoming>) -> Response<Counted> {
-        let account = Account::open(&bridge.telemetry, &request);
-        let (mut parts, body) = request.into_parts();
-        parts.extensions.insert(account.clone());
-        let body = Body::new(Counted::received(Body::new(body), account.clone()));
-        let response = self.admit(bridge, parts, body).await;
+    pub(crate) async fn answer(
+        self,
+        bridge: &Arc<Bridge>,
+        peer: Arc<Peer>,
+        caller: &Caller,
+        request: Request<Incoming>,
+    ) -> Response<Counted> {
+        let account = Account::open(&bridge.telemetry, caller, &request);
+        let (head, body) = request.into_parts();
+        let body = Counted::received(body, account.clone());
+        let visit = Visit { head, body, account: account.clone(), peer };
+        let response = self.admit(bridge, caller, visit).await;
         let mut response = problem::named(response, account.id().as_str());
         if let Some(id) = account.id().value() {
             response.headers_mut().insert(REQUEST_ID, id);
@@ -45,30 +56,32 @@ impl Port {
         response.map(|body| Counted::sent(body, account))
     }
 
-    async fn admit(&self, bridge: &Bridge, mut parts: Parts, body: Body) -> Response {
-        if let Err(problem) = bridge.guests.admit(&parts.method, &parts.uri, &parts.headers) {
+    async fn admit(self, bridge: &Arc<Bridge>, caller: &Caller, mut visit: Visit) -> Response {
+        let head = &mut visit.head;
+        // Pages and foreign names are kept out of every port.
+        if let Err(problem) = bridge.guests.admit(&head.method, &head.uri, &head.headers) {
             return problem.into_response();
         }
-        if !self.asks {
-            return self.handle(Request::from_parts(parts, body)).await;
+        if self == Self::Metrics {
+            return paths::of_metrics(bridge, &visit);
         }
-        let reader = cors::Reader::of(&bridge.settings.allowed_origins, &parts.headers);
-        let preflight = reader.as_ref().and_then(|reader| reader.preflight(&parts));
+        let reader = cors::Reader::of(&bridge.settings.allowed_origins, &head.headers);
+        let preflight = reader.as_ref().and_then(|reader| reader.preflight(head));
         let mut response = match preflight {
             Some(leave) => leave,
-            None => match bridge.gate.check(&mut parts) {
-                Ok(()) => self.handle(Request::from_parts(parts, body)).await,
+            None => match bridge.gate.check(caller, head) {
+                Ok(principal) => {
+                    if let Some(principal) = &principal {
+                        visit.account.comes_from(principal);
+                    }
+                    paths::of_wires(bridge, principal, visit).await
+                }
                 Err(problem) => problem.into_response(),
             },
         };
         if let Some(reader) = reader {
             reader.share(&mut response);
         }
-        response
-    }
-
-    async fn handle(&self, request: Request<Body>) -> Response {
-        let Ok(response) = self.paths.call(request).await;
         response
     }
 }

@@ -3,14 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::body::Body;
-use axum::extract::{Extension, Request, State};
-use axum::http::request::Parts;
-use axum::http::{HeaderMap, StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum_core::response::{IntoResponse, Response};
 use bytes::Bytes;
+use http::request::Parts;
+use http::{HeaderMap, StatusCode, header};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
-use hyper::body::Body as _;
+use hyper::body::{Body, Incoming};
+use memchr::memmem::Finder;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use tokio::sync::OwnedSemaphorePermit;
@@ -22,20 +21,26 @@ use super::budget::SMALL_BYTES;
 use super::catalog;
 use super::exchange::{self, Client};
 use super::greeting::Era;
+use super::link::LinkEnd;
 use super::listen;
 use super::permitted;
 use super::pool::{Lease, PoolError};
 use super::problem::{self, Problem};
 use super::readiness;
+use super::reception::Visit;
 use super::serve::Bridge;
 use super::sessions;
 use super::stateless::{self, Refusal, Stateless};
-use super::telemetry::{Account, Wire};
+use super::telemetry::{Account, Counted, Wire};
 use super::tool::{self, Said, ToolError};
-use crate::mcp::{Members, mentions};
+use crate::mcp::{Members, Words};
 
 /// What a body has to be.
 const SHAPE: &str = "send {\"method\": \"<tool>\", \"params\": {<arguments>}}";
+/// What every message of JSON-RPC has.
+static OF_RPC: Words = Words::new(|| Finder::new("\"jsonrpc\""));
+/// What a call has that goes on with an earlier one.
+static STATE: Words = Words::new(|| Finder::new("requestState"));
 /// How long a call waits for a server while all are busy.
 pub(crate) const QUEUE: Duration = Duration::from_secs(2);
 /// For the list that tells a tool that is not there from one that failed.
@@ -44,27 +49,18 @@ const LIST_PATIENCE: Duration = Duration::from_secs(5);
 const INVALID_PARAMS: i64 = -32602;
 
 /// Calls the tool that the body names.
-pub(crate) async fn call(
-    State(bridge): State<Arc<Bridge>>,
-    Extension(principal): Extension<Principal>,
-    Extension(account): Extension<Account>,
-    request: Request,
-) -> Response {
-    answer(&bridge, &principal, &account, request).await.unwrap_or_else(IntoResponse::into_response)
+pub(crate) async fn call(bridge: &Arc<Bridge>, principal: &Principal, visit: Visit) -> Response {
+    answer(bridge, principal, visit).await.unwrap_or_else(IntoResponse::into_response)
 }
 
-async fn answer(
-    bridge: &Arc<Bridge>,
-    principal: &Principal,
-    account: &Account,
-    request: Request,
-) -> Result<Response, Problem> {
+async fn answer(bridge: &Arc<Bridge>, principal: &Principal, visit: Visit) -> Result<Response, Problem> {
+    let Visit { head: Parts { headers, .. }, body, account, .. } = visit;
+    let account = &account;
     // Held until the answer is there: the call makes copies of it.
-    let _room = room(bridge, request.body().size_hint().upper()).await?;
-    let (Parts { headers, .. }, body) = request.into_parts();
+    let _room = room(bridge, body.size_hint().upper()).await?;
     let body = read(bridge, &headers, body).await?;
     let text = std::str::from_utf8(&body).unwrap_or_default();
-    if mentions(text, "\"jsonrpc\"") {
+    if OF_RPC.are_in(text) {
         if stateless::is_stateless(&headers, text) {
             account.asks(Wire::HttpModern, None, None);
             return mcp(bridge, principal, account, &headers, stateless::read(&headers, text)).await;
@@ -106,7 +102,7 @@ async fn mcp(
     };
     let deadline = Instant::now() + bridge.settings.call_timeout;
     // It has a server already.
-    if mentions(&request.params, "requestState")
+    if STATE.are_in(&request.params)
         && matches!(
             *bridge.pool.era(QUEUE).await.map_err(|error| no_server(bridge, error))?,
             Era::Legacy { .. }
@@ -122,9 +118,10 @@ async fn mcp(
     {
         return Ok(stateless::mismatch(&request.id, &differs).into_response());
     }
-    let lease = bridge.pool.lease(&request.able, QUEUE).await.map_err(|error| no_server(bridge, error))?;
-    account.is_served_by(lease.link().pid());
-    request.params = account.hand_on(request.params);
+    let lease = lease(bridge, &request.able, account).await?;
+    if let Some(traced) = account.hand_on(&request.params) {
+        request.params = traced;
+    }
     if request.method == "subscriptions/listen" {
         return Ok(listen::listen(bridge, client, lease, request).await);
     }
@@ -157,17 +154,27 @@ pub(crate) async fn bare(
     let _place = bridge.gate.enter(principal)?;
     let limit = bridge.settings.call_timeout;
     // Whoever leaves drops all this, and with it the call.
-    tokio::select! {
-        outcome = timeout(limit, converse(bridge, account, wanted)) => outcome.unwrap_or_else(|_| Err(too_slow(limit))),
-        () = bridge.stopped() => Err(problem::stopping()),
+    timeout(limit, converse(bridge, account, wanted)).await.unwrap_or_else(|_| Err(too_slow(limit)))
+}
+
+/// A server for a call, which ends when the bridge does.
+async fn lease(bridge: &Arc<Bridge>, able: &Abilities, account: &Account) -> Result<Lease, Problem> {
+    let lease = tokio::select! {
+        biased;
+        lease = bridge.pool.lease(able, QUEUE) => lease.map_err(|error| no_server(bridge, error))?,
+        () = bridge.stopped() => return Err(problem::stopping()),
+    };
+    // Those that came before the bridge was told to end have heard of it.
+    if bridge.is_stopping() {
+        return Err(problem::stopping());
     }
+    account.is_served_by(lease.link().pid());
+    Ok(lease)
 }
 
 async fn converse(bridge: &Arc<Bridge>, account: &Account, wanted: &Wanted) -> Result<String, Problem> {
     let Wanted { tool, arguments } = wanted;
-    let lease =
-        bridge.pool.lease(&Abilities::default(), QUEUE).await.map_err(|error| no_server(bridge, error))?;
-    account.is_served_by(lease.link().pid());
+    let lease = lease(bridge, &Abilities::default(), account).await?;
     match tool::call(&lease, Some(account), tool, arguments).await {
         Ok(Said { text, is_error: false }) => Ok(text),
         Ok(Said { text, .. }) => {
@@ -190,6 +197,7 @@ async fn converse(bridge: &Arc<Bridge>, account: &Account, wanted: &Wanted) -> R
             let detail = format!("the server refused the call with error {code}: {message}");
             Err(Problem::new(status, detail).with("code", json!(code)))
         }
+        Err(ToolError::Link(LinkEnd::Closed)) => Err(problem::stopping()),
         Err(ToolError::Link(end)) => {
             readiness::suspect(bridge);
             Err(bad_gateway(&end))
@@ -253,7 +261,11 @@ pub(crate) async fn room(
 }
 
 /// Reads a body of JSON, within the bounds of bytes and time.
-pub(crate) async fn read(bridge: &Bridge, headers: &HeaderMap, body: Body) -> Result<Bytes, Problem> {
+pub(crate) async fn read(
+    bridge: &Bridge,
+    headers: &HeaderMap,
+    body: Counted<Incoming>,
+) -> Result<Bytes, Problem> {
     if !is_json(headers) {
         // A page may post any other type without asking first.
         let problem = Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "the body is not declared as JSON");
@@ -261,7 +273,7 @@ pub(crate) async fn read(bridge: &Bridge, headers: &HeaderMap, body: Body) -> Re
     }
     let max = bridge.settings.max_message;
     let wait = bridge.settings.waits.body;
-    let body = timeout(wait, Limited::<Body>::new(body, max).collect()).await;
+    let body = timeout(wait, Limited::new(body, max).collect()).await;
     let body = body.map_err(|_| {
         Problem::new(StatusCode::REQUEST_TIMEOUT, format!("the body did not come within {wait:?}"))
     })?;

@@ -5,10 +5,6 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
-use axum::http::StatusCode;
-use axum::response::IntoResponse;
-use axum::routing::{get, post};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Semaphore, mpsc, watch};
@@ -24,25 +20,18 @@ use super::guard::Guests;
 use super::held::Held;
 use super::lobby::{Guest, Lobby};
 use super::pool::Pool;
-use super::problem::Problem;
-use super::readiness::{self, Readiness};
+use super::readiness::Readiness;
 use super::reception::Port;
-use super::sessions::{self, Sessions};
+use super::sessions::Sessions;
 use super::settings::Settings;
 use super::socket::Peer;
-use super::telemetry::{Telemetry, endpoint};
+use super::telemetry::Telemetry;
 use super::warm::Warm;
-use super::{docs, handshake, health, rest, tools};
 
 /// How long to wait after an accept that failed, as it does when file descriptors run out.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// What ending may take besides the grace: goodbyes, and processes that are slow to be killed.
 const LAST_SECONDS: Duration = Duration::from_secs(3);
-/// What there is, for those who miss it.
-const PATHS: &str = "WebSocket: / and /ws; MCP: /mcp; REST: POST /mcp, GET /tools, POST /tools/{name}; its \
-                     description: /openapi.json and /docs; health: /healthz and \
-                     /readyz; metrics: /metrics";
-
 /// What every connection shares.
 #[derive(Debug)]
 pub(crate) struct Bridge {
@@ -105,7 +94,8 @@ pub async fn run(listeners: impl Into<Listeners>, settings: Settings, shutdown: 
     let Listeners { wires, metrics } = listeners.into();
     let (stop, stopping) = watch::channel(false);
     let (alive, mut ended) = mpsc::channel::<Infallible>(1);
-    let lobby = Arc::new(Lobby::new(settings.max_connections.saturating_add(SPARE_SOCKETS)));
+    let room = settings.max_connections.saturating_add(SPARE_SOCKETS);
+    let lobby = Arc::new(Lobby::new(room, settings.waits));
     let grace = settings.stop_grace;
     let children = Arc::new(Children::new(&settings, alive));
     let (telemetry, exporting) = Telemetry::start(&settings.telemetry, Arc::clone(children.metrics()));
@@ -138,17 +128,16 @@ pub async fn run(listeners: impl Into<Listeners>, settings: Settings, shutdown: 
             }
         });
     }
-    let looking = Arc::clone(&bridge);
+    let (looking, watched) = (Arc::clone(&bridge), Arc::clone(&lobby));
     tokio::spawn(async move {
         tokio::select! {
-            () = looking.gate.keep_looking() => {}
+            ((), ()) = async { tokio::join!(looking.gate.keep_looking(), watched.keep_looking()) } => {}
             () = looking.stopped() => {}
         }
     });
-    let port = Port::new(router(&bridge), true);
-    let served = wires.into_iter().map(|listener| (listener, port.clone()));
-    let scraped = metrics.map(|listener| (listener, Port::new(scraped(&bridge), false)));
-    for (listener, port) in served.chain(scraped) {
+    let wires = wires.into_iter().map(|listener| (listener, Port::Wires));
+    let metrics = metrics.map(|listener| (listener, Port::Metrics));
+    for (listener, port) in wires.chain(metrics) {
         tokio::spawn(accept(listener, Arc::clone(&lobby), port, Arc::clone(&bridge)));
     }
     tokio::select! {
@@ -157,9 +146,10 @@ pub async fn run(listeners: impl Into<Listeners>, settings: Settings, shutdown: 
     }
     let _ = stop.send(true);
     bridge.held.clear();
+    bridge.pool.stop();
     // Every connection and every process holds the bridge's children, and they hold the channel.
     let children = Arc::downgrade(&bridge.children);
-    drop((bridge, port));
+    drop(bridge);
     if timeout(grace + LAST_SECONDS, ended.recv()).await.is_err() {
         tracing::error!("not everything ended in time; what is left is killed");
         if let Some(children) = children.upgrade() {
@@ -171,39 +161,6 @@ pub async fn run(listeners: impl Into<Listeners>, settings: Settings, shutdown: 
     }
 }
 
-fn router(bridge: &Arc<Bridge>) -> Router {
-    Router::new()
-        .route("/", get(handshake::websocket))
-        .route("/ws", get(handshake::websocket))
-        .route("/mcp", get(sessions::get).post(rest::call).delete(sessions::delete))
-        .route("/tools", get(tools::list))
-        .route("/tools/{name}", post(tools::call))
-        .route("/openapi.json", get(tools::describe))
-        .route("/docs", get(docs::page))
-        .route("/healthz", get(health::healthz))
-        .route("/readyz", get(readiness::readyz))
-        .route("/metrics", get(endpoint::metrics))
-        .fallback(async || {
-            Problem::new(StatusCode::NOT_FOUND, "there is nothing at this path").hint(PATHS).into_response()
-        })
-        .method_not_allowed_fallback(async || {
-            Problem::new(StatusCode::METHOD_NOT_ALLOWED, "this path has another method")
-                .hint(PATHS)
-                .into_response()
-        })
-        .with_state(Arc::clone(bridge))
-}
-
-/// What is on the port for metrics. Pages and foreign names are kept out there too.
-fn scraped(bridge: &Arc<Bridge>) -> Router {
-    Router::new()
-        .route("/metrics", get(endpoint::metrics))
-        .fallback(async || {
-            Problem::new(StatusCode::NOT_FOUND, "there is only /metrics on this port").into_response()
-        })
-        .with_state(Arc::clone(bridge))
-}
-
 async fn accept(listener: TcpListener, lobby: Arc<Lobby>, port: Port, bridge: Arc<Bridge>) {
     let connections = async {
         loop {
@@ -212,8 +169,9 @@ async fn accept(listener: TcpListener, lobby: Arc<Lobby>, port: Port, bridge: Ar
                     let Some(slot) = lobby.room().await else { return };
                     // A connection that has gone already fails here, and fails again when used.
                     let _ = tcp.set_nodelay(true);
-                    let (peer, guest) = (Peer::new(tcp, address.ip(), slot), Guest::new(&lobby));
-                    tokio::spawn(connection::serve(peer, guest, port.clone(), Arc::clone(&bridge)));
+                    let peer = Peer::new(tcp, address.ip(), slot);
+                    let guest = Guest::new(&lobby, &peer);
+                    tokio::spawn(connection::serve(peer, guest, port, Arc::clone(&bridge)));
                 }
                 Err(error) => {
                     tracing::warn!("cannot accept a connection: {error}");

@@ -163,13 +163,14 @@ async fn talk(
     (peer, principal, account): (&Peer, &Principal, &Account),
     bridge: &Arc<Bridge>,
 ) -> End {
-    let Some(streams) = child.streams() else { return End::Ended };
+    let streams = child.streams();
+    let Some(stdin) = streams.stdin else { return End::Ended };
     let (sink, stream) = socket.split();
     let ear = Ear::new(peer, share, account);
     let grace = bridge.settings.stop_grace;
     let heard = Heard { spoke, bridge };
     tokio::select! {
-        end = from_client(stream, first, streams.stdin, &ear) => end,
+        end = from_client(stream, first, stdin, &ear) => end,
         end = from_server(streams.stdout, streams.share, sink, &ear, heard) => end,
         never = streams.stderr.drain() => match never {},
         // What it sent before it left is still passed on, for as long as a server may take to end.

@@ -80,8 +80,10 @@ pub struct Settings {
 /// Deadlines that guard against clients that stall, on purpose or not.
 #[derive(Debug, Clone, Copy)]
 pub struct Waits {
-    /// For the whole head of a request, counted from the connection or from the last answer.
+    /// For the whole head of a request, counted from the connection or from its first byte.
     pub head: Duration,
+    /// Between two requests on a connection.
+    pub idle: Duration,
     /// For the whole body of a request.
     pub body: Duration,
     /// For a client to take any byte of what it is sent.
@@ -98,6 +100,8 @@ impl Default for Waits {
     fn default() -> Self {
         Self {
             head: Duration::from_secs(10),
+            // Longer than clients keep a connection, so that none is closed under a request.
+            idle: Duration::from_mins(2),
             body: Duration::from_secs(30),
             write: Duration::from_mins(1),
             ping: Duration::from_secs(20),

@@ -21,7 +21,7 @@ pub(crate) struct Peer {
     tcp: TcpStream,
     address: IpAddr,
     since: Instant,
-    /// When the last byte came, in milliseconds after `since`.
+    /// When the last byte came, in microseconds after `since`.
     heard: AtomicU64,
     // One of the sockets that the bridge holds at a time.
     _slot: OwnedSemaphorePermit,
@@ -37,10 +37,14 @@ impl Peer {
         self.address
     }
 
-    /// How long ago the last byte came; a long message counts while it comes.
+    /// When the last byte came.
+    pub(crate) fn heard(&self) -> Instant {
+        self.since + Duration::from_micros(self.heard.load(Ordering::Relaxed))
+    }
+
+    /// How long ago that was; a long message counts while it comes.
     pub(crate) fn silence(&self) -> Duration {
-        let heard = Duration::from_millis(self.heard.load(Ordering::Relaxed));
-        self.since.elapsed().saturating_sub(heard)
+        self.heard().elapsed()
     }
 
     /// Reads what has come. A read that takes less than there is room for has emptied the socket, and
@@ -62,7 +66,7 @@ impl Peer {
     }
 
     fn hear(&self) {
-        let now = u64::try_from(self.since.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let now = u64::try_from(self.since.elapsed().as_micros()).unwrap_or(u64::MAX);
         self.heard.store(now, Ordering::Relaxed);
     }
 

@@ -1,17 +1,26 @@
 //! A request in the stateless era as HTTP carries it: whether its headers and its body say the same
 //! (MCP 2026-07-28, Streamable HTTP, sections "Request Metadata" and "Server Validation").
 
-use axum::http::{HeaderMap, StatusCode};
+use std::borrow::Cow;
+use std::fmt::Display;
+
 use data_encoding::BASE64;
+use http::header::AsHeaderName;
+use http::{HeaderMap, HeaderName, StatusCode};
+use memchr::memmem::Finder;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 use super::abilities::Abilities;
 use crate::mcp::{
     CAPABILITIES_KEY, Envelope, Kind, LOG_LEVEL_KEY, MODERN, MalformedMessage, Members, Outcome, VERSION_KEY,
-    mentions, response_line, severity,
+    Words, response_line, severity,
 };
 
+/// The revision that a request is of.
+pub(crate) const VERSION: HeaderName = HeaderName::from_static("mcp-protocol-version");
+const METHOD: HeaderName = HeaderName::from_static("mcp-method");
+const NAME: HeaderName = HeaderName::from_static("mcp-name");
 /// A header does not say what the body says.
 const HEADER_MISMATCH: i64 = -32020;
 /// The request names a revision that nobody here speaks.
@@ -19,6 +28,9 @@ const UNSUPPORTED_VERSION: i64 = -32022;
 const PARSE_ERROR: i64 = -32700;
 pub(crate) const INVALID_REQUEST: i64 = -32600;
 pub(crate) const INVALID_PARAMS: i64 = -32602;
+
+/// What every body of this era has.
+static VERSIONS: Words = Words::new(|| Finder::new(VERSION_KEY));
 
 /// A request whose headers and body agree.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,8 +78,8 @@ impl Refusal {
 
 /// Whether a request is of this era: its header or its body names a revision without a handshake.
 pub(crate) fn is_stateless(headers: &HeaderMap, body: &str) -> bool {
-    let of_header = only(headers, "mcp-protocol-version").ok().flatten();
-    of_header.is_some_and(|version| version >= MODERN) || mentions(body, VERSION_KEY)
+    let of_header = only(headers, &VERSION).ok().flatten();
+    of_header.is_some_and(|version| version >= MODERN) || VERSIONS.are_in(body)
 }
 
 /// What is said to a request whose headers do not say what its body says.
@@ -103,10 +115,9 @@ pub(crate) fn read(headers: &HeaderMap, body: &str) -> Result<Option<Stateless>,
     let meta = Members::read(meta)
         .ok_or_else(|| refuse(INVALID_PARAMS, "the _meta is no object that says each thing once"))?;
 
-    let header = |name: &str| only(headers, name).map_err(|message| mismatch(&message));
-    let version =
-        header("mcp-protocol-version")?.ok_or_else(|| mismatch("MCP-Protocol-Version is missing"))?;
-    let in_body = meta.value::<String>(VERSION_KEY);
+    let header = |name: &HeaderName| only(headers, name).map_err(|message| mismatch(&message));
+    let version = header(&VERSION)?.ok_or_else(|| mismatch("MCP-Protocol-Version is missing"))?;
+    let in_body = meta.text(VERSION_KEY);
     if in_body.as_deref().is_some_and(|in_body| in_body != version) {
         return Err(mismatch(&format!(
             "MCP-Protocol-Version is {version:?}, and the body's _meta says otherwise"
@@ -133,21 +144,20 @@ pub(crate) fn read(headers: &HeaderMap, body: &str) -> Result<Option<Stateless>,
         return Err(refuse(INVALID_PARAMS, &format!("{LOG_LEVEL_KEY} is no level")));
     }
 
-    let named = header("mcp-method")?.ok_or_else(|| mismatch("Mcp-Method is missing"))?;
+    let named = header(&METHOD)?.ok_or_else(|| mismatch("Mcp-Method is missing"))?;
     if named != method {
         return Err(mismatch(&format!("Mcp-Method is {named:?}, and the body's method {method:?}")));
     }
     let mut name = None;
     if let Some(key) = name_key(&method) {
-        let wanted = params
-            .value::<String>(key)
-            .ok_or_else(|| refuse(INVALID_PARAMS, &format!("the params have no {key}")))?;
-        let named = header("mcp-name")?.ok_or_else(|| mismatch("Mcp-Name is missing"))?;
+        let wanted =
+            params.text(key).ok_or_else(|| refuse(INVALID_PARAMS, &format!("the params have no {key}")))?;
+        let named = header(&NAME)?.ok_or_else(|| mismatch("Mcp-Name is missing"))?;
         let decoded = decoded(named).ok_or_else(|| mismatch("Mcp-Name is no Base64 of UTF-8"))?;
         if decoded != wanted {
             return Err(mismatch(&format!("Mcp-Name is {decoded:?}, and the body's {key} {wanted:?}")));
         }
-        name = Some(wanted);
+        name = Some(wanted.into_owned());
     }
     Ok(Some(Stateless {
         id: id.unwrap_or("null").to_owned(),
@@ -169,19 +179,23 @@ fn name_key(method: &str) -> Option<&'static str> {
 }
 
 /// A header's one value; an error where there are several, or it is no visible text.
-pub(crate) fn only<'h>(headers: &'h HeaderMap, name: &str) -> Result<Option<&'h str>, String> {
+pub(crate) fn only<N: AsHeaderName + Copy + Display>(
+    headers: &HeaderMap,
+    name: N,
+) -> Result<Option<&str>, String> {
     let mut values = headers.get_all(name).iter();
-    let (Some(value), None) = (values.next(), values.next()) else {
-        return if headers.contains_key(name) { Err(format!("{name} is there twice")) } else { Ok(None) };
-    };
-    value.to_str().map(Some).map_err(|_| format!("{name} has invalid characters"))
+    match (values.next(), values.next()) {
+        (None, _) => Ok(None),
+        (Some(value), None) => value.to_str().map(Some).map_err(|_| format!("{name} has invalid characters")),
+        (Some(_), Some(_)) => Err(format!("{name} is there twice")),
+    }
 }
 
 /// A value as it was before `=?base64?…?=` carried it.
-pub(crate) fn decoded(value: &str) -> Option<String> {
+pub(crate) fn decoded(value: &str) -> Option<Cow<'_, str>> {
     match value.strip_prefix("=?base64?").and_then(|rest| rest.strip_suffix("?=")) {
-        Some(encoded) => String::from_utf8(BASE64.decode(encoded.as_bytes()).ok()?).ok(),
-        None => Some(value.to_owned()),
+        Some(encoded) => String::from_utf8(BASE64.decode(encoded.as_bytes()).ok()?).ok().map(Cow::Owned),
+        None => Some(Cow::Borrowed(value)),
     }
 }
 

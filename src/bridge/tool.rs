@@ -84,10 +84,7 @@ pub(crate) async fn call(
         params.push_str(&META);
     }
     params.push('}');
-    let params = match account {
-        Some(account) => account.hand_on(params),
-        None => params,
-    };
+    let params = account.and_then(|account| account.hand_on(&params)).unwrap_or(params);
     Ok(Said::result(&put(lease, "tools/call", &params).await?))
 }
 

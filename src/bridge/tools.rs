@@ -2,49 +2,38 @@
 
 use std::sync::Arc;
 
-use axum::body::HttpBody;
-use axum::extract::rejection::PathRejection;
-use axum::extract::{Extension, Path, Request, State};
-use axum::http::{StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum_core::response::{IntoResponse, Response};
 use bytes::Bytes;
+use http::{StatusCode, header};
+use hyper::body::Body as HttpBody;
+use percent_encoding::percent_decode_str;
 
 use super::auth::Principal;
 use super::catalog::{Catalog, ListError};
+use super::link::LinkEnd;
 use super::openapi::{Security, document};
 use super::problem::{self, Problem};
+use super::reception::Visit;
 use super::rest::{self, Wanted};
 use super::serve::Bridge;
-use super::telemetry::Account;
 use super::tls::Tls;
+use super::tool::ToolError;
 
 const SHAPE: &str = "send the tool's arguments as a JSON object, or nothing";
 
 /// The tools that may be called, as the server describes them.
-pub(crate) async fn list(
-    State(bridge): State<Arc<Bridge>>,
-    Extension(principal): Extension<Principal>,
-) -> Response {
-    answer(listed(&bridge, &principal).await)
+pub(crate) async fn list(bridge: &Bridge, principal: &Principal) -> Response {
+    answer(listed(bridge, principal).await)
 }
 
-/// Calls the tool that the path names.
-pub(crate) async fn call(
-    State(bridge): State<Arc<Bridge>>,
-    Extension(principal): Extension<Principal>,
-    Extension(account): Extension<Account>,
-    name: Result<Path<String>, PathRejection>,
-    request: Request,
-) -> Response {
-    answer(called(&bridge, &principal, &account, name, request).await)
+/// Calls a tool; `name` is as the path spells it.
+pub(crate) async fn call(bridge: &Arc<Bridge>, principal: &Principal, name: &str, visit: Visit) -> Response {
+    answer(called(bridge, principal, name, visit).await)
 }
 
 /// The `OpenAPI` document of the tools that may be called.
-pub(crate) async fn describe(
-    State(bridge): State<Arc<Bridge>>,
-    Extension(principal): Extension<Principal>,
-) -> Response {
-    answer(described(&bridge, &principal).await)
+pub(crate) async fn describe(bridge: &Bridge, principal: &Principal) -> Response {
+    answer(described(bridge, principal).await)
 }
 
 fn answer(outcome: Result<Bytes, Problem>) -> Response {
@@ -65,20 +54,21 @@ async fn listed(bridge: &Bridge, principal: &Principal) -> Result<Bytes, Problem
 async fn called(
     bridge: &Arc<Bridge>,
     principal: &Principal,
-    account: &Account,
-    name: Result<Path<String>, PathRejection>,
-    request: Request,
+    name: &str,
+    visit: Visit,
 ) -> Result<Bytes, Problem> {
-    let Path(tool) =
-        name.map_err(|_| Problem::new(StatusCode::BAD_REQUEST, "the tool's name in the path is no UTF-8"))?;
+    let Visit { head, body, account, .. } = visit;
+    let tool = percent_decode_str(name)
+        .decode_utf8()
+        .map_err(|_| Problem::new(StatusCode::BAD_REQUEST, "the tool's name in the path is no UTF-8"))?;
+    let tool = tool.into_owned();
     // Held until the answer is there: the call makes copies of it.
-    let _room = rest::room(bridge, request.body().size_hint().upper()).await?;
+    let _room = rest::room(bridge, body.size_hint().upper()).await?;
     // Whoever has nothing to say need not declare what it is. A page that posts nothing shows its origin.
-    let is_nothing = request.body().is_end_stream() && !request.headers().contains_key(header::CONTENT_TYPE);
-    let (parts, body) = request.into_parts();
-    let body = if is_nothing { Bytes::new() } else { rest::read(bridge, &parts.headers, body).await? };
+    let is_nothing = body.is_end_stream() && !head.headers.contains_key(header::CONTENT_TYPE);
+    let body = if is_nothing { Bytes::new() } else { rest::read(bridge, &head.headers, body).await? };
     let wanted = Wanted { tool, arguments: arguments(&body)? };
-    Ok(rest::bare(bridge, principal, account, &wanted).await?.into())
+    Ok(rest::bare(bridge, principal, &account, &wanted).await?.into())
 }
 
 /// The body as a JSON object, as it stands.
@@ -118,7 +108,7 @@ async fn catalog(bridge: &Bridge, principal: &Principal) -> Result<Arc<Catalog>,
     bridge.catalogs.get().await.map_err(|error| match error {
         ListError::Pool(error) => rest::no_server(bridge, error),
         ListError::TooSlow => rest::too_slow(bridge.settings.call_timeout),
-        ListError::Stopping => problem::stopping(),
+        ListError::Stopping | ListError::Tool(ToolError::Link(LinkEnd::Closed)) => problem::stopping(),
         error @ (ListError::Tool(_) | ListError::Unreadable(_)) => rest::bad_gateway(&error),
     })
 }

@@ -1,8 +1,12 @@
 //! JSON-RPC messages whose parts stay as they stand in the text: a number of 30 digits, an escape or
 //! a key that nobody knows is the same on the other side.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 use std::fmt::{self, Write};
+use std::sync::LazyLock;
+
+use memchr::memmem::Finder;
 
 use serde::de::{Deserializer, MapAccess, Visitor};
 use serde::{Deserialize, Serialize};
@@ -138,15 +142,42 @@ fn line(start: fmt::Arguments<'_>, method: &str, params: Option<&str>) -> String
 /// An answer as one line. `id` and what is in `outcome` are JSON.
 #[must_use]
 pub fn response_line(id: impl fmt::Display, outcome: &Outcome<impl AsRef<str>>) -> String {
-    let (name, text) = match outcome {
-        Outcome::Result(result) => ("result", result.as_ref()),
-        Outcome::Error(error) => ("error", error.as_ref()),
+    let text = match outcome {
+        Outcome::Result(text) | Outcome::Error(text) => text.as_ref(),
     };
     let mut line = String::with_capacity(AROUND + text.len());
-    let _ = write!(line, r#"{{"jsonrpc":"2.0","id":{id},"{name}":"#);
+    begin_response(&mut line, id, outcome);
     line.push_str(text);
     line.push('}');
     line
+}
+
+/// The same in the place of the text that it is made of, if there is room as [`roomy`] leaves it.
+#[must_use]
+pub fn response_line_of(id: impl fmt::Display, outcome: Outcome<String>) -> String {
+    let mut begin = String::with_capacity(AROUND);
+    begin_response(&mut begin, id, &outcome);
+    let (Outcome::Result(mut line) | Outcome::Error(mut line)) = outcome;
+    line.insert_str(0, &begin);
+    line.push('}');
+    line
+}
+
+/// A copy with room for what a response has around it.
+#[must_use]
+pub fn roomy(text: &str) -> String {
+    let mut copy = String::with_capacity(AROUND + text.len());
+    copy.push_str(text);
+    copy
+}
+
+fn begin_response<T>(line: &mut String, id: impl fmt::Display, outcome: &Outcome<T>) {
+    let name = match outcome {
+        Outcome::Result(_) => "result",
+        Outcome::Error(_) => "error",
+    };
+    // Writing to a string cannot fail.
+    let _ = write!(line, r#"{{"jsonrpc":"2.0","id":{id},"{name}":"#);
 }
 
 /// JSON's text for a string.
@@ -167,7 +198,7 @@ const MANY: usize = 32;
 
 /// The members of an object in their order, each value as it stands in the text.
 #[derive(Debug, Clone, Default)]
-pub struct Members<'a>(Vec<(String, Text<'a>)>);
+pub struct Members<'a>(Vec<(Cow<'a, str>, Text<'a>)>);
 
 /// A value's text, as it was or as it is to be.
 #[derive(Debug, Clone)]
@@ -204,12 +235,18 @@ impl<'a> Members<'a> {
         serde_json::from_str(self.get(name)?).ok()
     }
 
+    /// A member's value, where it is a string.
+    #[must_use]
+    pub fn text(&self, name: &str) -> Option<Cow<'_, str>> {
+        serde_json::from_str::<Name<'_>>(self.get(name)?).ok().map(|Name(text)| text)
+    }
+
     /// Sets a member to a text, which is JSON; a new one comes last.
     pub fn set(&mut self, name: &str, text: impl Into<String>) {
         let text = Text::Is(text.into());
         match self.0.iter_mut().find(|(member, _)| member == name) {
             Some((_, there)) => *there = text,
-            None => self.0.push((name.to_owned(), text)),
+            None => self.0.push((Cow::Owned(name.to_owned()), text)),
         }
     }
 
@@ -227,7 +264,7 @@ impl<'a> Members<'a> {
 
     /// Their names and texts, in their order.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.0.iter().map(|(name, text)| (name.as_str(), text.get()))
+        self.0.iter().map(|(name, text)| (name.as_ref(), text.get()))
     }
 }
 
@@ -242,6 +279,10 @@ impl fmt::Display for Members<'_> {
     }
 }
 
+/// A member's name, which most texts spell as it is.
+#[derive(Deserialize)]
+struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
+
 impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct InOrder;
@@ -253,9 +294,9 @@ impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
             }
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-                let mut members = Vec::<(String, Text<'de>)>::new();
+                let mut members = Vec::<(Cow<'de, str>, Text<'de>)>::new();
                 let mut names = HashSet::new();
-                while let Some((name, value)) = map.next_entry::<String, &'de RawValue>()? {
+                while let Some((Name(name), value)) = map.next_entry::<Name<'de>, &'de RawValue>()? {
                     // To compare each with all is quickest for a few, and takes minutes for a million.
                     let is_new = match members.len() {
                         ..MANY => members.iter().all(|(member, _)| *member != name),
@@ -277,10 +318,22 @@ impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
     }
 }
 
-/// Whether a text has these words anywhere: a first look that takes far less than reading the text.
-#[must_use]
-pub fn mentions(text: &str, words: &str) -> bool {
-    memchr::memmem::find(text.as_bytes(), words.as_bytes()).is_some()
+/// Words that many texts are searched for.
+#[derive(Debug)]
+pub struct Words(LazyLock<Finder<'static>, fn() -> Finder<'static>>);
+
+impl Words {
+    /// `words` says them; asked once.
+    #[must_use]
+    pub const fn new(words: fn() -> Finder<'static>) -> Self {
+        Self(LazyLock::new(words))
+    }
+
+    /// Whether they are in a text: a first look that takes far less than reading it.
+    #[must_use]
+    pub fn are_in(&self, text: &str) -> bool {
+        self.0.find(text.as_bytes()).is_some()
+    }
 }
 
 /// JSON of anything that serialises.

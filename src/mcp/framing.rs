@@ -51,6 +51,8 @@ pub struct LineReader<R> {
     /// The bytes of `buffer` before this hold no line feed that was not passed.
     scanned: usize,
     max: usize,
+    /// Where the line ends that [`LineReader::next_in_place`] has handed out.
+    handed_out: Option<usize>,
     /// Whether the last read took all that there was room for.
     filled: bool,
     ended: bool,
@@ -59,7 +61,16 @@ pub struct LineReader<R> {
 impl<R: AsyncRead + Unpin> LineReader<R> {
     /// A reader whose lines are at most `max` bytes long, line feed not counted.
     pub fn new(inner: R, max: usize) -> Self {
-        Self { inner, buffer: Vec::new(), start: 0, scanned: 0, max, filled: false, ended: false }
+        Self {
+            inner,
+            buffer: Vec::new(),
+            start: 0,
+            scanned: 0,
+            max,
+            handed_out: None,
+            filled: false,
+            ended: false,
+        }
     }
 
     /// The next line without its line feed (and without a carriage return before it), or `None`
@@ -68,8 +79,10 @@ impl<R: AsyncRead + Unpin> LineReader<R> {
         // Lines that are there already come without a wait: whoever writes them without an end would
         // otherwise be the only one who is heard.
         tokio::task::coop::consume_budget().await;
+        self.pass_handed_out();
         loop {
-            while let Some(line) = self.take_line()? {
+            while let Some(end) = self.find_line()? {
+                let line = self.take_line(end)?;
                 if !line.is_empty() {
                     return Ok(Some(line));
                 }
@@ -81,9 +94,45 @@ impl<R: AsyncRead + Unpin> LineReader<R> {
         }
     }
 
+    /// The same, and the line stays where it was read until the next call.
+    pub async fn next_in_place(&mut self) -> Result<Option<&str>, FrameError> {
+        tokio::task::coop::consume_budget().await;
+        self.pass_handed_out();
+        let end = loop {
+            match self.find_line()? {
+                Some(end) => {
+                    self.handed_out = Some(end);
+                    if !self.without_return(end).is_empty() {
+                        break end;
+                    }
+                    self.pass_handed_out();
+                }
+                None if self.ended => return Ok(None),
+                None => self.read().await?,
+            }
+        };
+        std::str::from_utf8(self.without_return(end)).map(Some).map_err(|_| FrameError::NotUtf8)
+    }
+
+    fn without_return(&self, end: usize) -> &[u8] {
+        let line = &self.buffer[self.start..end];
+        line.strip_suffix(b"\r").unwrap_or(line)
+    }
+
+    fn pass_handed_out(&mut self) {
+        let Some(end) = self.handed_out.take() else { return };
+        let length = end - self.start;
+        self.pass(end + 1);
+        if length > READ {
+            self.buffer = self.buffer.split_off(self.start);
+            (self.start, self.scanned) = (0, 0);
+        }
+    }
+
     /// Passes over the line that was [`FrameError::TooLong`], its line feed included, keeping none of
     /// it. Safe to cancel: called again, it goes on.
     pub async fn skip_line(&mut self) -> Result<(), FrameError> {
+        self.pass_handed_out();
         loop {
             if let Some(end) = memchr(b'\n', &self.buffer[self.start..]) {
                 self.pass(self.start + end + 1);
@@ -124,7 +173,8 @@ impl<R: AsyncRead + Unpin> LineReader<R> {
         self.buffer.capacity()
     }
 
-    fn take_line(&mut self) -> Result<Option<String>, FrameError> {
+    /// Where the next line ends, as far as has been read.
+    fn find_line(&mut self) -> Result<Option<usize>, FrameError> {
         let end = match memchr(b'\n', &self.buffer[self.scanned..]) {
             Some(found) => self.scanned + found,
             None if self.ended || self.buffer.len() - self.start > self.max => self.buffer.len(),
@@ -139,6 +189,10 @@ impl<R: AsyncRead + Unpin> LineReader<R> {
         if end == self.start && end == self.buffer.len() {
             return Ok(None);
         }
+        Ok(Some(end))
+    }
+
+    fn take_line(&mut self, end: usize) -> Result<String, FrameError> {
         let mut line = if end - self.start <= READ {
             let line = self.buffer[self.start..end].to_vec();
             self.pass(end + 1);
@@ -156,7 +210,7 @@ impl<R: AsyncRead + Unpin> LineReader<R> {
         }
         // Some are kept for long: not with the room of all that was read with them.
         line.shrink_to_fit();
-        String::from_utf8(line).map(Some).map_err(|_| FrameError::NotUtf8)
+        String::from_utf8(line).map_err(|_| FrameError::NotUtf8)
     }
 
     /// The next line begins there, or at the end.
@@ -256,6 +310,20 @@ mod tests {
         while let Some(line) = reader.next().await.expect("a line") {
             assert!(line.capacity() <= line.len() + 1, "{} for {}", line.capacity(), line.len());
         }
+    }
+
+    #[tokio::test]
+    async fn a_line_in_place_is_the_same_and_the_room_of_a_long_one_goes_with_it() {
+        let long = "x".repeat(100_000);
+        let text = format!("a\r\n\n{long}\nb\nc\n\u{c3}");
+        let mut reader = LineReader::new(text.as_bytes(), 1 << 20);
+        for line in ["a", &long, "b"] {
+            assert_eq!(reader.next_in_place().await.expect("a line"), Some(line));
+        }
+        assert!(reader.buffer.capacity() <= 2 * READ, "{}", reader.buffer.capacity());
+        assert_eq!(reader.next().await.expect("a line").as_deref(), Some("c"));
+        assert_eq!(reader.next_in_place().await.expect("a line"), Some("\u{c3}"));
+        assert_eq!(reader.next_in_place().await.expect("the end"), None);
     }
 
     #[tokio::test]

@@ -15,8 +15,8 @@ mod status;
 pub use bare::{BARE_TOOLS, bare_line, bare_result};
 pub use client::{CallError, Client, ConnectError, Patience, ToolAnswer, with_meta};
 pub use envelope::{
-    Envelope, Kind, MalformedMessage, Members, Outcome, json_text, mentions, notification_line, request_line,
-    response_line,
+    Envelope, Kind, MalformedMessage, Members, Outcome, Words, json_text, notification_line, request_line,
+    response_line, response_line_of, roomy,
 };
 pub use framing::{FrameError, LineReader, Lines, StdioLines, blank_line_ends, framed};
 pub use message::{BareRequest, Dialect, Incoming, LEGACY, LEGACY_VERSIONS, MODERN, is_bare_request};

@@ -1,8 +1,8 @@
 //! The token that a request shows (RFC 6750). Where it stood, it is taken away: nothing that comes
 //! after can pass it on, or log it.
 
-use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use http::request::Parts;
+use http::{HeaderMap, HeaderValue, StatusCode, header};
 
 use super::super::problem::Problem;
 use super::entries::TOKEN_MAX;
@@ -71,7 +71,7 @@ fn bad(detail: &str) -> Problem {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use axum::http::Request;
+    use http::Request;
 
     fn parts(headers: &[(&'static str, &str)]) -> Parts {
         let mut request = Request::new(());

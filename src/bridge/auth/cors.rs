@@ -4,11 +4,11 @@
 //! The guard has looked before: an `Origin` that comes this far is one of those that are named, or that of
 //! our own page, which reads our answers anyway.
 
-use axum::body::Body;
-use axum::http::header::{self, HeaderName};
-use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
-use axum::response::Response;
+use axum_core::body::Body;
+use axum_core::response::Response;
+use http::header::{self, HeaderName};
+use http::request::Parts;
+use http::{HeaderMap, HeaderValue, Method, StatusCode};
 
 /// The methods of all wires.
 const METHODS: &str = "GET, POST, DELETE";

@@ -4,12 +4,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::http::request::Parts;
-use axum::http::{StatusCode, header};
+use http::request::Parts;
+use http::{StatusCode, header};
 use tokio::time::interval;
 
 use super::super::problem::Problem;
-use super::super::telemetry::Account;
 use super::super::tls::Tls;
 use super::limits::{Excess, Limits, Place};
 use super::principal::Identity;
@@ -67,30 +66,18 @@ impl Gate {
         }
     }
 
-    /// Looks who a request is from, which it carries from then on.
-    pub(crate) fn check(&self, parts: &mut Parts) -> Result<(), Problem> {
+    /// Looks who a request is from; `None` where nobody is asked.
+    pub(crate) fn check(&self, caller: &Caller, parts: &mut Parts) -> Result<Option<Principal>, Problem> {
         let path = parts.uri.path();
-        if OPEN.contains(&path) || (path == OPEN_IN_PART && self.asks() && !shows_anything(parts)) {
-            return Ok(());
+        if OPEN.contains(&path) || (path == OPEN_IN_PART && self.asks() && !shows_anything(caller, parts)) {
+            return Ok(None);
         }
-        let principal = self.admit(parts)?;
-        if let Some(account) = parts.extensions.get::<Account>() {
-            account.comes_from(&principal);
-        }
-        parts.extensions.insert(principal);
-        Ok(())
-    }
-
-    fn admit(&self, parts: &mut Parts) -> Result<Principal, Problem> {
-        let Some(caller) = parts.extensions.get::<Caller>().cloned() else {
-            return Err(Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "the connection has no other end"));
-        };
-        let principal = self.identify(&caller, parts);
+        let principal = self.identify(caller, parts);
         // Whoever is turned away pays from the account of where they come from.
         let nobody = Identity::of_address(caller.address);
         let payer = principal.as_ref().map_or(&nobody, Principal::identity);
         self.limits.request(payer).map_err(too_much)?;
-        principal
+        principal.map(Some)
     }
 
     fn identify(&self, caller: &Caller, parts: &mut Parts) -> Result<Principal, Problem> {
@@ -113,9 +100,8 @@ impl Gate {
 }
 
 /// Whether the request or its connection says who it comes from, truly or not.
-fn shows_anything(parts: &Parts) -> bool {
-    let by_certificate = parts.extensions.get::<Caller>().is_some_and(|caller| caller.certificate.is_some());
-    by_certificate || parts.headers.contains_key(header::AUTHORIZATION)
+fn shows_anything(caller: &Caller, parts: &Parts) -> bool {
+    caller.certificate.is_some() || parts.headers.contains_key(header::AUTHORIZATION)
 }
 
 fn no_token(in_query: bool) -> Problem {

@@ -2,7 +2,7 @@
 //!
 //! A request passes, in this order: its `Host` and `Origin` ([`guard`](super::guard)), its page's
 //! leave to read the answer ([`cors`]), its principal and that principal's rate ([`gate`]). What lets
-//! it in becomes a [`Principal`] among the request's extensions; whatever outlives a request, such
+//! it in is a [`Principal`], which whoever handles the request is handed; whatever outlives a request, such
 //! as a session, belongs to that principal. Knows nothing of tools besides their names.
 
 pub(crate) mod access;

@@ -69,7 +69,7 @@ impl fmt::Display for Identity {
     }
 }
 
-/// Somebody who has been let in. Among the extensions of every request but those to `/healthz`
+/// Somebody who has been let in: whom every request is from, but those to `/healthz`
 /// and `/docs`.
 #[derive(Debug, Clone)]
 pub(crate) struct Principal {

@@ -1,7 +1,7 @@
 //! Bodies of requests: what is accepted means the same when it is passed on, and what is not is told why in
 //! words that the client can read.
 
-use axum::http::{HeaderMap, HeaderName, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::Value;
 use serde_json::value::RawValue;
 

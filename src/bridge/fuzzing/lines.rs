@@ -12,6 +12,13 @@ enum Found {
     NotUtf8,
 }
 
+/// How a line is read.
+#[derive(Debug, Clone, Copy)]
+enum Way {
+    Taken,
+    InPlace,
+}
+
 pub(super) fn check(data: &[u8]) {
     let mut source = Source::of(data);
     let max = source.pick(&[0, 1, 4, 64, 1000, 9000, 70_000]);
@@ -24,8 +31,10 @@ pub(super) fn check(data: &[u8]) {
             byte => bytes.push(byte),
         }
     }
-    let found = read(&bytes, sizes, max);
-    assert_eq!(found, naively(&bytes, max), "at most {max}, in pieces of {sizes:?}");
+    for ways in [&[Way::Taken][..], &[Way::InPlace], &[Way::InPlace, Way::Taken]] {
+        let found = read(&bytes, sizes, max, ways);
+        assert_eq!(found, naively(&bytes, max), "at most {max}, in pieces of {sizes:?}, {ways:?}");
+    }
 }
 
 fn naively(bytes: &[u8], max: usize) -> Vec<Found> {
@@ -40,12 +49,17 @@ fn naively(bytes: &[u8], max: usize) -> Vec<Found> {
     bytes.split(|&byte| byte == b'\n').filter_map(read).collect()
 }
 
-/// Every wait of the reader is cancelled.
-fn read(bytes: &[u8], sizes: &[u8], max: usize) -> Vec<Found> {
+/// Every wait of the reader is cancelled; `ways` are taken in turn.
+fn read(bytes: &[u8], sizes: &[u8], max: usize, ways: &[Way]) -> Vec<Found> {
     let mut reader = LineReader::new(Chunks::new(bytes, sizes), max);
     let mut found = Vec::new();
-    loop {
-        let next = at_once(reader.next());
+    for way in ways.iter().cycle() {
+        let next = match way {
+            Way::Taken => at_once(reader.next()),
+            Way::InPlace => {
+                at_once(async { reader.next_in_place().await.map(|line| line.map(str::to_owned)) })
+            }
+        };
         // What is read at once, and twice that where the buffer grows.
         assert!(reader.room() <= 2 * (max + 8 * 1024), "{} for lines of {max}", reader.room());
         match next {
@@ -65,4 +79,5 @@ fn read(bytes: &[u8], sizes: &[u8], max: usize) -> Vec<Found> {
             Some(Err(FrameError::Io(error))) => panic!("the stream does not fail: {error}"),
         }
     }
+    unreachable!("the ways go round")
 }

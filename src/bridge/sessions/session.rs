@@ -3,13 +3,13 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
-use tokio::io::AsyncWriteExt;
-use tokio::sync::{Notify, OwnedSemaphorePermit, mpsc};
+use bytes::Bytes;
+use tokio::sync::{Notify, OwnedSemaphorePermit};
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 
 use super::super::auth::limits::Place;
 use super::super::child::Child;
+use super::super::inlet::Inlet;
 use super::super::serve::Bridge;
 use super::super::telemetry::Wire;
 use super::interpreter::{Act, Interpreter, Message};
@@ -19,10 +19,6 @@ use crate::mcp::{FrameError, framed};
 
 /// Lines that wait to be written; whoever has another waits.
 const OUTBOX: usize = 16;
-/// What a pipe takes at once, in bytes (pipe(7)).
-const PIPE_BYTES: usize = 64 * 1024;
-/// Lines of ours that the server has not read; past that, it does not listen.
-const OWN_LINES: usize = 64;
 /// How often overdue requests and an idle client are looked for.
 const SWEEP: Duration = Duration::from_secs(1);
 /// What is kept for a client that comes again, in bytes, besides one message.
@@ -40,7 +36,8 @@ pub(super) struct Seats {
 pub(crate) struct Session {
     interpreter: Mutex<Interpreter>,
     streams: Arc<Streams>,
-    lines: mpsc::Sender<Bytes>,
+    /// `None` where the server has no input.
+    inlet: Option<Inlet>,
     /// Told when the client ends it.
     ended: Notify,
     /// How many requests may be under way.
@@ -53,23 +50,22 @@ pub(crate) struct Session {
 impl Session {
     /// Takes a server over, in a task of its own that ends it. The seats are held meanwhile.
     pub(super) fn start(
-        child: Child,
+        mut child: Child,
         interpreter: Interpreter,
         bridge: Arc<Bridge>,
         seats: Arc<Seats>,
     ) -> Arc<Self> {
-        let (lines, outbox) = mpsc::channel(OUTBOX);
         let session = Arc::new(Self {
             interpreter: Mutex::new(interpreter),
             streams: Streams::new(KEPT_BYTES),
-            lines,
+            inlet: child.inlet(OUTBOX),
             ended: Notify::new(),
             in_flight: bridge.settings.max_session_requests,
             patience: bridge.settings.call_timeout,
             pid: child.pid(),
         });
         let counted = bridge.telemetry.metrics().session(Wire::HttpLegacy);
-        let task = Task { child, session: Arc::clone(&session), outbox };
+        let task = Task { child, session: Arc::clone(&session) };
         tokio::spawn(async move {
             task.run(&bridge).await;
             drop((seats, counted));
@@ -98,12 +94,20 @@ impl Session {
     pub(super) async fn tell(&self, message: &Message<'_>) {
         self.streams.stir();
         let acts = self.interpreter().hear_client(message);
-        for line in self.carry_out(acts) {
+        let lines = self.carry_out(acts);
+        let Some(inlet) = &self.inlet else { return };
+        for line in lines {
             // When the server has ended, its task has answered everybody; so it has where it does not read.
-            if !matches!(timeout(self.patience, self.lines.send(line)).await, Ok(Ok(()))) {
+            if !matches!(timeout(self.patience, inlet.say(line)).await, Ok(true)) {
                 return;
             }
         }
+    }
+
+    /// Says what is said without waiting: the server may not be reading. False where it does not listen.
+    fn tell_now(&self, acts: Vec<Act>) -> bool {
+        let lines = self.carry_out(acts);
+        self.inlet.as_ref().is_none_or(|inlet| lines.into_iter().all(|line| inlet.say_now(line)))
     }
 
     /// The client wants no more of it.
@@ -141,20 +145,6 @@ impl Session {
     }
 }
 
-/// A line, and what waits behind it as far as a pipe takes it at once.
-fn with_more(line: Bytes, waiting: &mut mpsc::Receiver<Bytes>) -> Bytes {
-    if waiting.is_empty() || line.len() > PIPE_BYTES {
-        return line;
-    }
-    let mut lines = BytesMut::from(line);
-    while lines.len() < PIPE_BYTES
-        && let Ok(line) = waiting.try_recv()
-    {
-        lines.extend_from_slice(&line);
-    }
-    lines.freeze()
-}
-
 /// Why a session ends.
 #[derive(Debug)]
 enum End {
@@ -185,7 +175,6 @@ impl End {
 struct Task {
     child: Child,
     session: Arc<Session>,
-    outbox: mpsc::Receiver<Bytes>,
 }
 
 impl Task {
@@ -197,27 +186,23 @@ impl Task {
         if matches!(end, End::Server | End::Unreadable(_)) {
             self.child.is_lost();
         }
-        self.outbox.close();
+        if let Some(inlet) = &self.session.inlet {
+            inlet.close();
+        }
         self.session.fail(&why);
         self.session.streams.end();
         self.child.end().await;
     }
 
     async fn talk(&mut self, bridge: &Bridge) -> End {
-        let Some(streams) = self.child.streams() else { return End::Server };
-        let session = &self.session;
-        // What we say to the server ourselves is said without waiting: it may not be reading.
-        let (own, mut own_lines) = mpsc::channel(OWN_LINES);
-        let overdue = own.clone();
+        let (streams, session) = (self.child.streams(), &self.session);
         let read = async {
             loop {
                 match streams.stdout.next().await {
                     Ok(Some(line)) => {
                         let acts = session.interpreter().hear_server(line);
-                        for line in session.carry_out(acts) {
-                            if own.try_send(line).is_err() {
-                                return End::Unreadable("it asks and does not listen".to_owned());
-                            }
+                        if !session.tell_now(acts) {
+                            return End::Unreadable("it asks and does not listen".to_owned());
                         }
                         // Until it was taken, it counts as held.
                         session.streams.room().await;
@@ -228,26 +213,16 @@ impl Task {
                 }
             }
         };
-        let outbox = &mut self.outbox;
-        let stdin = streams.stdin;
         let write = async {
-            loop {
-                let line = tokio::select! {
-                    Some(line) = own_lines.recv() => line,
-                    Some(line) = outbox.recv() => line,
-                    else => return std::future::pending::<End>().await,
-                };
-                let mut line = with_more(line, outbox);
-                if stdin.write_all_buf(&mut line).await.is_err() {
-                    // The end of its output says more, and comes soon.
-                    return std::future::pending().await;
-                }
+            match &session.inlet {
+                Some(inlet) => inlet.write().await,
+                None => std::future::pending().await,
             }
         };
         tokio::select! {
             end = read => end,
-            end = write => end,
-            end = look(session, bridge, overdue) => end,
+            never = write => match never {},
+            end = look(session, bridge) => end,
             never = streams.stderr.drain() => match never {},
             () = session.ended.notified() => End::Client,
             () = bridge.stopped() => End::Stopping,
@@ -256,7 +231,7 @@ impl Task {
 }
 
 /// Gives up what is overdue, for as long as the client is not idle for too long.
-async fn look(session: &Session, bridge: &Bridge, lines: mpsc::Sender<Bytes>) -> End {
+async fn look(session: &Session, bridge: &Bridge) -> End {
     let (limit, idle) = (bridge.settings.call_timeout, bridge.settings.session_idle);
     let mut tick = interval(SWEEP.min(limit).min(idle));
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -270,10 +245,8 @@ async fn look(session: &Session, bridge: &Bridge, lines: mpsc::Sender<Bytes>) ->
         for request in session.streams.overdue(then) {
             let why = format!("the server said nothing for {limit:?} (--call-timeout)");
             let acts = session.interpreter().give_up(&request, &why);
-            for line in session.carry_out(acts) {
-                if lines.try_send(line).is_err() {
-                    return End::Unreadable("it does not listen".to_owned());
-                }
+            if !session.tell_now(acts) {
+                return End::Unreadable("it does not listen".to_owned());
             }
         }
     }

@@ -5,11 +5,11 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::body::Body;
-use axum::http::{HeaderValue, header};
-use axum::response::Response;
+use axum_core::body::Body;
+use axum_core::response::Response;
 use bytes::{BufMut, Bytes, BytesMut};
 use futures_util::{Stream, stream};
+use http::{HeaderValue, header};
 use tokio::time::sleep;
 
 use super::super::auth::Principal;

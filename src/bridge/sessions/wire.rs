@@ -2,18 +2,17 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Extension, State};
-use axum::http::{HeaderMap, StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum_core::response::{IntoResponse, Response};
 use futures_util::stream;
+use http::{HeaderMap, StatusCode, header};
 use tokio::time::timeout;
 
 use super::super::auth::Principal;
 use super::super::permitted;
 use super::super::problem::Problem;
 use super::super::serve::Bridge;
-use super::super::stateless::{INVALID_PARAMS, INVALID_REQUEST, Refusal, malformed, only};
-use super::super::telemetry::{Account, RpcFault, Wire};
+use super::super::stateless::{INVALID_PARAMS, INVALID_REQUEST, Refusal, VERSION, malformed, only};
+use super::super::telemetry::{Account, RpcFault, SESSION, Wire};
 use super::interpreter::Message;
 use super::key::Key;
 use super::session::Session;
@@ -21,8 +20,6 @@ use super::streams::{Event, NoStream, Reader};
 use super::{open, sse};
 use crate::mcp::{Envelope, Kind, LEGACY_VERSIONS, MODERN, Members, Outcome, request_line};
 
-const SESSION: &str = "mcp-session-id";
-const VERSION: &str = "mcp-protocol-version";
 /// The only revision whose messages come in batches.
 const BATCHES: &str = "2025-03-26";
 /// The messages of one batch.
@@ -84,22 +81,18 @@ async fn begin(
 }
 
 /// Opens the general stream, or resumes one that broke off.
-pub(crate) async fn get(
-    State(bridge): State<Arc<Bridge>>,
-    Extension(principal): Extension<Principal>,
-    headers: HeaderMap,
-) -> Response {
-    if is_stateless(&headers) {
+pub(crate) fn get(bridge: &Arc<Bridge>, principal: Principal, headers: &HeaderMap) -> Response {
+    if is_stateless(headers) {
         return no_method().into_response();
     }
-    if let Err(problem) = accepts(&headers, &["text/event-stream"]) {
+    if let Err(problem) = accepts(headers, &["text/event-stream"]) {
         return problem.into_response();
     }
-    let (session, version) = match find(&bridge, &principal, &headers) {
+    let (session, version) = match find(bridge, &principal, headers) {
         Ok(found) => found,
         Err(refusal) => return refusal.into_response(),
     };
-    let reader = match only(&headers, "last-event-id") {
+    let reader = match only(headers, "last-event-id") {
         Ok(None) => {
             session.streams().general().ok_or((StatusCode::CONFLICT, "somebody reads this stream already"))
         }
@@ -111,21 +104,19 @@ pub(crate) async fn get(
         Err(_) => Err((StatusCode::BAD_REQUEST, "Last-Event-ID is not one plain value")),
     };
     match reader {
-        Ok(reader) => sse::response(sse::events((None, reader), &version, principal, None, bridge)),
+        Ok(reader) => {
+            sse::response(sse::events((None, reader), &version, principal, None, Arc::clone(bridge)))
+        }
         Err((status, words)) => Refusal::new(status, None, INVALID_REQUEST, words).into_response(),
     }
 }
 
 /// Ends a session.
-pub(crate) async fn delete(
-    State(bridge): State<Arc<Bridge>>,
-    Extension(principal): Extension<Principal>,
-    headers: HeaderMap,
-) -> Response {
-    if is_stateless(&headers) {
+pub(crate) fn delete(bridge: &Bridge, principal: &Principal, headers: &HeaderMap) -> Response {
+    if is_stateless(headers) {
         return no_method().into_response();
     }
-    match find(&bridge, &principal, &headers) {
+    match find(bridge, principal, headers) {
         Ok((session, _)) => {
             bridge.sessions.forget(&session);
             session.end();
@@ -137,7 +128,7 @@ pub(crate) async fn delete(
 
 /// Whether the client is of the era that has no sessions.
 fn is_stateless(headers: &HeaderMap) -> bool {
-    only(headers, VERSION).is_ok_and(|version| version.is_some_and(|version| version >= MODERN))
+    only(headers, &VERSION).is_ok_and(|version| version.is_some_and(|version| version >= MODERN))
 }
 
 fn no_method() -> Problem {
@@ -175,9 +166,9 @@ fn find(
     headers: &HeaderMap,
 ) -> Result<(Arc<Session>, Arc<str>), Refusal> {
     let bad = |words: &str| Refusal::new(StatusCode::BAD_REQUEST, None, INVALID_REQUEST, words);
-    let id = only(headers, SESSION).map_err(|words| bad(&words))?;
+    let id = only(headers, &SESSION).map_err(|words| bad(&words))?;
     let id = id.ok_or_else(|| bad("Mcp-Session-Id is missing: begin with initialize"))?;
-    let version = only(headers, VERSION).map_err(|words| bad(&words))?;
+    let version = only(headers, &VERSION).map_err(|words| bad(&words))?;
     let Some((session, agreed)) = bridge.sessions.find(id, principal) else {
         let words = "Session not found: it has ended; begin anew with initialize";
         return Err(Refusal::new(StatusCode::NOT_FOUND, None, NO_SESSION, words));
@@ -217,9 +208,9 @@ impl Client<'_> {
     fn traced(&self, message: &Message<'_>) -> Option<String> {
         let Kind::Request(method) = message.kind else { return None };
         let params = message.envelope.params.map_or("{}", |params| params.get());
-        let traced = self.account.hand_on(params.to_owned());
+        let traced = self.account.hand_on(params)?;
         let id = message.envelope.id.map_or("null", |id| id.get());
-        (traced != params).then(|| request_line(id, method, Some(&traced)))
+        Some(request_line(id, method, Some(&traced)))
     }
 
     /// Passes a message on; the reader is of what comes of a request.

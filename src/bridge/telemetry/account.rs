@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicU16, AtomicU32, A
 use std::sync::{Arc, OnceLock};
 use std::time::{Instant, SystemTime};
 
-use axum::http::{Method, Request, StatusCode};
+use http::{Method, Request, StatusCode};
 
 use super::access_log::{self, Line};
 use super::metrics::OpenSession;
@@ -38,7 +38,7 @@ struct Ledger {
     begun: (Instant, SystemTime),
     http_method: Method,
     path: Box<str>,
-    peer: Option<IpAddr>,
+    peer: IpAddr,
     /// What the request's head says of its trace.
     context: Context,
     /// What its body says.
@@ -63,7 +63,7 @@ struct Ledger {
 
 impl Account {
     /// A request has come.
-    pub(crate) fn open<B>(telemetry: &Arc<Telemetry>, request: &Request<B>) -> Self {
+    pub(crate) fn open<B>(telemetry: &Arc<Telemetry>, caller: &Caller, request: &Request<B>) -> Self {
         let path = request.uri().path();
         let context = Context::read(request.headers());
         // Beneath the client's span if there is one, else the first of a trace.
@@ -74,7 +74,7 @@ impl Account {
             begun: (Instant::now(), SystemTime::now()),
             http_method: request.method().clone(),
             path: cut(path, PATH_BYTES).into(),
-            peer: request.extensions().get::<Caller>().map(|caller| caller.address),
+            peer: caller.address,
             context,
             own: OnceLock::new(),
             span,
@@ -121,19 +121,18 @@ impl Account {
         self.0.server.store(pid, Ordering::Relaxed);
     }
 
-    /// The parameters, with the request's place in its trace in their `_meta`; as they are where they
-    /// name one of their own, or there is none. `params` is JSON.
-    pub(crate) fn hand_on(&self, params: String) -> String {
+    /// The parameters, with the request's place in its trace in their `_meta`; `None` where they are to stay,
+    /// since they name one of their own, or there is none. `params` is JSON.
+    pub(crate) fn hand_on(&self, params: &str) -> Option<String> {
         let ledger = &self.0;
-        if let Some(own) = carrier::own(&params) {
+        if let Some(own) = carrier::own(params) {
             let _ = ledger.own.set(own);
-            return params;
+            return None;
         }
-        let put = match ledger.span {
-            None => carrier::put(&params, &ledger.context),
-            Some(span) => carrier::put(&params, &Context { parent: Some(span), ..ledger.context.clone() }),
-        };
-        put.unwrap_or(params)
+        match ledger.span {
+            None => carrier::put(params, &ledger.context),
+            Some(span) => carrier::put(params, &Context { parent: Some(span), ..ledger.context.clone() }),
+        }
     }
 
     /// Bytes of its body, or of a message.
@@ -221,7 +220,7 @@ impl Drop for Ledger {
         let line = Line {
             id: self.id.as_str(),
             principal: self.principal.get(),
-            peer: self.peer,
+            peer: Some(self.peer),
             wire: wire.name(),
             http_method: known(&self.http_method),
             path: &self.path,
@@ -280,7 +279,6 @@ fn cut(text: &str, most: usize) -> &str {
 mod tests {
     use super::*;
     use crate::bridge::telemetry::{Metrics, TelemetrySettings};
-    use axum::body::Body;
 
     const TEXT: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
 
@@ -293,7 +291,8 @@ mod tests {
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        Account::open(telemetry, &request.body(Body::empty()).expect("a request"))
+        let caller = Caller { address: "127.0.0.1".parse().expect("an address"), certificate: None };
+        Account::open(telemetry, &caller, &request.body(()).expect("a request"))
     }
 
     fn ended(metrics: &Metrics, wire: Wire) -> Vec<u64> {
@@ -332,11 +331,12 @@ mod tests {
     fn without_a_collector_the_client_s_context_is_handed_on_as_it_is() {
         let telemetry = telemetry();
         let with = account(&telemetry, &[("traceparent", TEXT)]);
-        assert_eq!(with.hand_on("{}".into()), format!(r#"{{"_meta":{{"traceparent":"{TEXT}"}}}}"#));
+        let expected = format!(r#"{{"_meta":{{"traceparent":"{TEXT}"}}}}"#);
+        assert_eq!(with.hand_on("{}"), Some(expected));
         let own = format!(r#"{{"_meta":{{"traceparent":"{}"}}}}"#, TEXT.replace("4bf9", "5bf9"));
-        assert_eq!(with.hand_on(own.clone()), own);
+        assert_eq!(with.hand_on(&own), None);
         assert!(with.0.parent().is_some_and(|own| own.to_string().starts_with("00-5bf9")));
-        assert_eq!(account(&telemetry, &[]).hand_on("{}".into()), "{}");
+        assert_eq!(account(&telemetry, &[]).hand_on("{}"), None);
     }
 
     #[test]

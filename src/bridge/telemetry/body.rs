@@ -3,9 +3,9 @@
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use axum::body::{Body, HttpBody};
+use axum_core::body::Body;
 use bytes::Bytes;
-use hyper::body::{Frame, SizeHint};
+use hyper::body::{Body as HttpBody, Frame, SizeHint};
 
 use super::Account;
 
@@ -18,33 +18,33 @@ enum Way {
 
 /// A body that holds its request's account.
 #[derive(Debug)]
-pub(crate) struct Counted {
-    inner: Body,
+pub(crate) struct Counted<B: HttpBody = Body> {
+    inner: B,
     account: Account,
     way: Way,
     ended: bool,
 }
 
-impl Counted {
+impl<B: HttpBody> Counted<B> {
     /// What the client sends.
-    pub(crate) fn received(inner: Body, account: Account) -> Self {
+    pub(crate) fn received(inner: B, account: Account) -> Self {
         Self { inner, account, way: Way::In, ended: false }
     }
 
     /// What it is answered.
-    pub(crate) fn sent(inner: Body, account: Account) -> Self {
+    pub(crate) fn sent(inner: B, account: Account) -> Self {
         Self { inner, account, way: Way::Out, ended: false }
     }
 }
 
-impl HttpBody for Counted {
+impl<B: HttpBody<Data = Bytes> + Unpin> HttpBody for Counted<B> {
     type Data = Bytes;
-    type Error = axum::Error;
+    type Error = B::Error;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
         let frame = ready!(Pin::new(&mut self.inner).poll_frame(cx));
         match &frame {
             Some(Ok(frame)) => {
@@ -69,7 +69,7 @@ impl HttpBody for Counted {
     }
 }
 
-impl Drop for Counted {
+impl<B: HttpBody> Drop for Counted<B> {
     fn drop(&mut self) {
         // A client's own body may be left unread for good reasons; an answer may not.
         if self.way == Way::Out && !self.ended && !self.inner.is_end_stream() {
@@ -84,17 +84,18 @@ mod tests {
     use std::convert::Infallible;
     use std::sync::Arc;
 
-    use axum::extract::Request;
-    use axum::http::StatusCode;
     use futures_util::stream;
+    use http::{Request, StatusCode};
     use http_body_util::BodyExt;
 
+    use crate::bridge::auth::Caller;
     use crate::bridge::telemetry::wire::{Outcome, Wire};
     use crate::bridge::telemetry::{Telemetry, TelemetrySettings};
 
     fn answered(telemetry: &Arc<Telemetry>, answer: Body) -> Counted {
-        let request = Request::builder().uri("/mcp").body(Body::empty()).expect("a request");
-        let account = Account::open(telemetry, &request);
+        let request = Request::builder().uri("/mcp").body(()).expect("a request");
+        let caller = Caller { address: "127.0.0.1".parse().expect("an address"), certificate: None };
+        let account = Account::open(telemetry, &caller, &request);
         account.is_answered(StatusCode::OK, None);
         Counted::sent(answer, account)
     }

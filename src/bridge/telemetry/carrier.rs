@@ -1,16 +1,19 @@
 //! Trace context in a request's parameters (SEP-414: `_meta` with `traceparent`, `tracestate` and
 //! `baggage`). Pure: text in, text out, and whatever else stands there stays as it is, byte for byte.
 
+use memchr::memmem::Finder;
+
 use super::trace::{Context, Parent};
-use crate::mcp::{Members, json_text, mentions};
+use crate::mcp::{Members, Words, json_text};
 
 const PARENT: &str = "traceparent";
+static PARENTS: Words = Words::new(|| Finder::new(PARENT));
 const STATE: &str = "tracestate";
 const BAGGAGE: &str = "baggage";
 
 /// The place in a trace that the parameters name themselves.
 pub(crate) fn own(params: &str) -> Option<Parent> {
-    if !mentions(params, PARENT) {
+    if !PARENTS.are_in(params) {
         return None;
     }
     let members = Members::read(params)?;

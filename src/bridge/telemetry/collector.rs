@@ -1,6 +1,6 @@
 //! Where spans are sent: the OTLP receiver that an endpoint's URL names. Pure.
 
-use axum::http::Uri;
+use http::Uri;
 
 /// The path of an OTLP receiver for traces, beneath its base.
 const TRACES: &str = "v1/traces";

@@ -1,10 +1,7 @@
 //! `GET /metrics`.
 
-use std::sync::Arc;
-
-use axum::extract::{Request, State};
-use axum::http::{StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum_core::response::{IntoResponse, Response};
+use http::{StatusCode, header};
 
 use super::exposition;
 use super::process::Usage;
@@ -14,8 +11,8 @@ use crate::bridge::serve::Bridge;
 
 /// What is counted. On a port of its own nobody is asked who they are; on the others, whoever may call
 /// some tools only is not told how often others call theirs.
-pub(crate) async fn metrics(State(bridge): State<Arc<Bridge>>, request: Request) -> Response {
-    if request.extensions().get::<Principal>().is_some_and(Principal::is_restricted) {
+pub(crate) fn metrics(bridge: &Bridge, principal: Option<&Principal>) -> Response {
+    if principal.is_some_and(Principal::is_restricted) {
         let detail = "who may call some tools only may not read what is counted of all";
         return Problem::new(StatusCode::FORBIDDEN, detail)
             .hint("read it with a token whose line has no list of tools, or from --metrics-listen")

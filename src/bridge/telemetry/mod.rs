@@ -35,7 +35,7 @@ use exporter::Exporter;
 pub(crate) use exporter::Exporting;
 pub(crate) use metrics::{Exited, Metrics};
 pub(crate) use request_id::HEADER as REQUEST_ID;
-pub(crate) use wire::Wire;
+pub(crate) use wire::{SESSION, Wire};
 
 /// What is told besides what is counted.
 #[derive(Debug, Clone)]

@@ -6,7 +6,11 @@
 use std::fmt;
 use std::hash::{BuildHasher, Hasher, RandomState};
 
-use axum::http::HeaderMap;
+use http::{HeaderMap, HeaderName};
+
+const PARENT: HeaderName = HeaderName::from_static("traceparent");
+const STATE: HeaderName = HeaderName::from_static("tracestate");
+const BAGGAGE: HeaderName = HeaderName::from_static("baggage");
 
 /// The longest `tracestate` that is passed on, in bytes: what the recommendation asks for (§3.3.1.5).
 const STATE_BYTES: usize = 512;
@@ -99,15 +103,15 @@ pub(crate) struct Context {
 
 impl Context {
     pub(crate) fn read(headers: &HeaderMap) -> Self {
-        let mut parents = headers.get_all("traceparent").iter();
+        let mut parents = headers.get_all(PARENT).iter();
         let parent = match (parents.next(), parents.next()) {
             (Some(one), None) => one.to_str().ok().and_then(Parent::parse),
             _ => None,
         };
         Self {
             parent,
-            state: parent.and_then(|_| list(headers, "tracestate", STATE_BYTES)),
-            baggage: list(headers, "baggage", BAGGAGE_BYTES),
+            state: parent.and_then(|_| list(headers, &STATE, STATE_BYTES)),
+            baggage: list(headers, &BAGGAGE, BAGGAGE_BYTES),
         }
     }
 
@@ -118,7 +122,7 @@ impl Context {
 }
 
 /// A header that may come in several lines, as one; none where it is longer than `most` bytes.
-fn list(headers: &HeaderMap, name: &str, most: usize) -> Option<Box<str>> {
+fn list(headers: &HeaderMap, name: &HeaderName, most: usize) -> Option<Box<str>> {
     let mut all = String::new();
     for value in headers.get_all(name) {
         let value = value.to_str().ok()?.trim();

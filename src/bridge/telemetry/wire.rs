@@ -1,8 +1,12 @@
 //! The ways into the bridge, and the ways out of a request: words for what is counted. Pure.
 
-use axum::http::{HeaderMap, StatusCode};
+use http::{HeaderMap, HeaderName, StatusCode, header};
 
+use crate::bridge::stateless::VERSION;
 use crate::mcp::MODERN;
+
+/// The session that a request is of.
+pub(crate) const SESSION: HeaderName = HeaderName::from_static("mcp-session-id");
 
 /// What a request comes over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,13 +46,15 @@ impl Wire {
         match path {
             "/" | "/ws" => Self::WebSocket,
             "/mcp" => {
-                let says = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
-                match says("mcp-protocol-version") {
+                let says = |name: &HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
+                match says(&VERSION) {
                     Some(version) if version >= MODERN => Self::HttpModern,
                     Some(_) => Self::HttpLegacy,
-                    None if headers.contains_key("mcp-session-id") => Self::HttpLegacy,
+                    None if headers.contains_key(SESSION) => Self::HttpLegacy,
                     // A handshake has none of these; every client of MCP's takes streams of events.
-                    None if says("accept").is_some_and(|types| types.contains("text/event-stream")) => {
+                    None if says(&header::ACCEPT)
+                        .is_some_and(|types| types.contains("text/event-stream")) =>
+                    {
                         Self::HttpLegacy
                     }
                     None => Self::Rest,

@@ -301,3 +301,43 @@ async fn a_head_that_never_ends_is_cut_off() {
     assert!(ended.is_ok(), "the bridge hangs up");
     bridge.finish().await;
 }
+
+#[tokio::test]
+async fn a_connection_may_wait_between_requests_for_longer_than_a_head_may_take() {
+    let mut settings = of_script("cat");
+    (settings.waits.head, settings.waits.idle) = (Duration::from_millis(100), Duration::from_millis(800));
+    let bridge = Bridge::start(settings).await;
+    let ask = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    let mut tcp = TcpStream::connect(bridge.addr).await.expect("a way");
+    for _ in 0..2 {
+        tcp.write_all(ask).await.expect("room");
+        let mut answer = vec![0; 4096];
+        let read = tokio::time::timeout(super::PATIENCE, tcp.read(&mut answer)).await;
+        let read = read.expect("in time").expect("an answer");
+        assert!(answer[..read].starts_with(b"HTTP/1.1 200"), "{}", String::from_utf8_lossy(&answer));
+        // Longer than a head, and shorter than a pause, may take.
+        let mut more = [0];
+        let quiet = tokio::time::timeout(Duration::from_millis(300), tcp.read(&mut more)).await;
+        assert!(quiet.is_err(), "the connection stays");
+    }
+    let mut rest = Vec::new();
+    let ended = tokio::time::timeout(super::PATIENCE, tcp.read_to_end(&mut rest)).await;
+    assert!(ended.is_ok() && rest.is_empty(), "a longer pause ends it");
+    bridge.finish().await;
+}
+
+#[tokio::test]
+async fn a_later_head_that_never_ends_is_cut_off_too() {
+    let mut settings = of_script("cat");
+    (settings.waits.head, settings.waits.idle) = (Duration::from_millis(100), 10 * super::PATIENCE);
+    let bridge = Bridge::start(settings).await;
+    let mut slow = TcpStream::connect(bridge.addr).await.expect("a way");
+    slow.write_all(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n").await.expect("room");
+    let mut answer = vec![0; 4096];
+    assert_ne!(slow.read(&mut answer).await.expect("an answer"), 0);
+    slow.write_all(b"GET /healthz HTTP/1.1\r\nHost: loc").await.expect("room");
+    let mut rest = Vec::new();
+    let ended = tokio::time::timeout(super::PATIENCE, slow.read_to_end(&mut rest)).await;
+    assert!(ended.is_ok(), "the bridge hangs up");
+    bridge.finish().await;
+}
