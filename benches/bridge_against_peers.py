@@ -74,11 +74,14 @@ class Bench:
         except (subprocess.TimeoutExpired, IndexError, json.JSONDecodeError) as error:
             return {"failed": str(error)}
 
-    def round(self, wire, peer, pinned):
+    def round(self, wire, peer, pinned, only_setup):
         """Everything about one wire of one peer, once."""
         sizes = self.sizes
+        setup = self.measure("setup", wire, peer, pinned, "--requests", sizes["setup"])
+        if only_setup:
+            return {"setup": setup}
         found = {
-            "setup": self.measure("setup", wire, peer, pinned, "--requests", sizes["setup"]),
+            "setup": setup,
             "sequential": self.measure("sequential", wire, peer, pinned, "--requests", sizes["sequential"]),
             "storm": self.measure(
                 "storm", wire, peer, pinned, "--clients", CLIENTS, "--seconds", sizes["storm"], "--patience", 20),
@@ -114,7 +117,7 @@ def one_turn(bench, contender, start, number, pinned, rows, log):
                 idle = peer.memory(bench.world.server)
             if row["unsupported"]:
                 continue
-            found = bench.round(wire, peer, pinned)
+            found = bench.round(wire, peer, pinned, contender.only_setup)
             found["round"], found["load_before"] = number, load_before
             found["idle_kib"] = idle
             row["rounds"].append(found)

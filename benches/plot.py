@@ -54,12 +54,16 @@ def spoken(value, unit):
 def bars_of(result, field, pinned):
     """One entry for each contender and wire that has a value: (label, class, {pinned: value})."""
     found = {}
+    wires = {}
+    for row in result["rows"]:
+        wires.setdefault(row["peer"], set()).add(row["wire"])
     for row in result["rows"]:
         value = row["median"][field]
         if not value or (pinned is not None and row["pinned"] != pinned):
             continue
-        kind = "ours" if row["ours"] else "limit" if "(limit)" in row["title"] else "peer"
-        label = f"{row['title']}: {row['wire']}" if row["ours"] else row["title"]
+        ours = row["ours"] or row["peer"].startswith("ours-")
+        kind = "ours" if ours else "limit" if "(limit)" in row["title"] else "peer"
+        label = f"{row['title']}: {row['wire']}" if len(wires[row["peer"]]) > 1 else row["title"]
         found.setdefault((row["peer"], row["wire"]), (label, kind, {}))[2][row["pinned"]] = value
     return list(found.values())
 

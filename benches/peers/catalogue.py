@@ -1,9 +1,12 @@
 """Who is measured, how each is started, and on which wires it can be reached."""
 
 import dataclasses
+import json
 import os
 import pathlib
+import time
 import typing
+import urllib.request
 
 from .process import Peer, free_port, one_line
 
@@ -11,6 +14,8 @@ HERE = pathlib.Path(__file__).resolve().parent
 OURS = ("ws", "legacy", "modern", "rest", "tool")
 # As many servers as there are clients at once.
 ALONE = 16
+# More than the sessions that are set up in one measurement, since a spare is replaced only after a while.
+SPARES = 64
 
 
 @dataclasses.dataclass
@@ -36,6 +41,8 @@ class Contender:
     wires: list
     prepare: typing.Callable = None
     ours: bool = False
+    # Only how long a session takes to set up is measured.
+    only_setup: bool = False
 
 
 @dataclasses.dataclass
@@ -63,6 +70,27 @@ def ours(world):
     return on_port(lambda port: [
         world.bridge, "--listen", f"127.0.0.1:{port}", "--log", "warn", *world.options, "--", world.server,
     ])
+
+
+def ours_warm(world):
+    start = on_port(lambda port: [
+        world.bridge, "--listen", f"127.0.0.1:{port}", "--log", "warn", "--warm", SPARES,
+        "--max-children", 3 * SPARES, *world.options, "--", world.server,
+    ])
+
+    def stocked(log, prefix):
+        peer = start(log, prefix)
+        deadline = time.monotonic() + 60
+        while True:
+            with urllib.request.urlopen(f"http://127.0.0.1:{peer.port}/healthz", timeout=10) as answer:
+                if json.load(answer)["children"] >= SPARES:
+                    return peer
+            if time.monotonic() > deadline:
+                peer.end()
+                raise RuntimeError("the spares did not start within a minute")
+            time.sleep(0.1)
+
+    return stocked
 
 
 def limit(world):
@@ -143,11 +171,12 @@ def mcp_proxy_rust(world):
 
 CONTENDERS = [
     Contender("pipe", "raw pipe, no bridge (limit)", [Wire("pipe")]),
-    Contender("axum", "bare axum echo (limit)", [Wire("stateless")], limit),
-    Contender("axum-alone", "axum echo, one server a call (limit)", [Wire("stateless")],
+    Contender("axum", "bare axum echo (limit)", [Wire("stateless"), Wire("modern")], limit),
+    Contender("axum-alone", "axum echo, one server a call (limit)", [Wire("stateless"), Wire("modern")],
               limit_alone),
     Contender("ours", "mcp-bridge", [Wire(kind, {"ws": "/", "tool": "/tools"}.get(kind, "/mcp")) for kind in OURS],
               ours, ours=True),
+    Contender("ours-warm", "mcp-bridge, a spare for each session", [Wire("ws", "/")], ours_warm, only_setup=True),
     Contender("guide-ws", "guide's WebSocket bridge (Python)", [Wire("ws", "/")], guide_bridge),
     Contender("guide-rest", "guide's Flask wrapper", [Wire("rest")], guide_rest),
     Contender("supergateway-ws", "supergateway 4, WebSocket", [Wire("ws", "/message")],
