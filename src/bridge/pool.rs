@@ -280,7 +280,7 @@ impl Pool {
 
     /// Whether there is a server to be had at once, or after making room.
     pub(crate) fn has_room(&self) -> bool {
-        self.slots.available_permits() > 0 || self.warm.is_stocked() || !self.free().is_empty()
+        self.slots.available_permits() > 0 || self.warm.is_stocked() || !self.open_ones().is_empty()
     }
 
     /// Greets a server ahead of need, and so finds out how it speaks.
@@ -293,7 +293,7 @@ impl Pool {
     /// Ends one that nobody uses, for somebody who needs its place. Whether there was one.
     fn make_room(&self) -> bool {
         let oldest = {
-            let mut free = self.free();
+            let mut free = self.open_ones();
             let oldest = free.iter().position(|free| !free.served.is_held());
             oldest.map(|oldest| free.remove(oldest))
         };
@@ -302,9 +302,13 @@ impl Pool {
 
     fn take_free(&self, able: &Abilities) -> Option<Served> {
         let mut free = self.free();
-        free.retain(|free| free.served.link.is_open());
-        let latest = free.iter().rposition(|free| free.served.serves(able))?;
-        Some(free.remove(latest).served)
+        loop {
+            let latest = free.iter().rposition(|free| free.served.serves(able))?;
+            let Free { served, .. } = free.remove(latest);
+            if served.link.is_open() {
+                return Some(served);
+            }
+        }
     }
 
     async fn open(&self, slot: Option<OwnedSemaphorePermit>, able: &Abilities) -> Result<Served, PoolError> {
@@ -401,6 +405,13 @@ impl Pool {
         self.came_back.notify_one();
     }
 
+    /// Those that wait for a call and have not ended meanwhile.
+    fn open_ones(&self) -> std::sync::MutexGuard<'_, Vec<Free>> {
+        let mut free = self.free();
+        free.retain(|free| free.served.link.is_open());
+        free
+    }
+
     fn free(&self) -> std::sync::MutexGuard<'_, Vec<Free>> {
         // The list is valid after every statement: a panic elsewhere does not spoil it.
         self.free.lock().unwrap_or_else(PoisonError::into_inner)
@@ -412,9 +423,8 @@ async fn end_idle(pool: Weak<Pool>, idle: Duration) {
     loop {
         let next = {
             let Some(pool) = pool.upgrade() else { return };
-            let mut free = pool.free();
+            let mut free = pool.open_ones();
             let now = Instant::now();
-            free.retain(|free| free.served.link.is_open());
             // The last that came back are kept.
             let mut spare = free.len().saturating_sub(pool.kept);
             free.retain(|free| {

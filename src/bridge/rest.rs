@@ -1,13 +1,15 @@
 //! `POST /mcp` with `{"method", "params"}`: one tool call.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum_core::response::{IntoResponse, Response};
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
+use futures_util::future::poll_immediate;
 use http::request::Parts;
 use http::{HeaderMap, StatusCode, header};
-use http_body_util::{BodyExt, LengthLimitError, Limited};
+use http_body_util::BodyExt;
 use hyper::body::{Body, Incoming};
 use memchr::memmem::Finder;
 use serde_json::value::RawValue;
@@ -271,20 +273,40 @@ pub(crate) async fn read(
         let problem = Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "the body is not declared as JSON");
         return Err(problem.hint("send the header Content-Type: application/json"));
     }
-    let max = bridge.settings.max_message;
     let wait = bridge.settings.waits.body;
-    let body = timeout(wait, Limited::new(body, max).collect()).await;
-    let body = body.map_err(|_| {
-        Problem::new(StatusCode::REQUEST_TIMEOUT, format!("the body did not come within {wait:?}"))
-    })?;
-    let body = body.map_err(|error| {
-        if error.is::<LengthLimitError>() {
-            return Problem::new(StatusCode::PAYLOAD_TOO_LARGE, format!("a body may have {max} bytes"))
-                .hint("start the bridge with a higher --max-message");
+    let mut whole = pin!(whole(body, bridge.settings.max_message));
+    // Mostly it came with the head.
+    match poll_immediate(&mut whole).await {
+        Some(body) => body,
+        None => timeout(wait, whole).await.unwrap_or_else(|_| {
+            let detail = format!("the body did not come within {wait:?}");
+            Err(Problem::new(StatusCode::REQUEST_TIMEOUT, detail))
+        }),
+    }
+}
+
+async fn whole(mut body: Counted<Incoming>, max: usize) -> Result<Bytes, Problem> {
+    let (length, mut first, mut whole) = (body.size_hint().upper(), Bytes::new(), BytesMut::new());
+    while let Some(frame) = body.frame().await {
+        let frame = frame
+            .map_err(|error| Problem::new(StatusCode::BAD_REQUEST, format!("the body broke off: {error}")))?;
+        let Ok(data) = frame.into_data() else { continue };
+        if first.len() + whole.len() + data.len() > max {
+            return Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, format!("a body may have {max} bytes"))
+                .hint("start the bridge with a higher --max-message"));
         }
-        Problem::new(StatusCode::BAD_REQUEST, format!("the body broke off: {error}"))
-    })?;
-    Ok(body.to_bytes())
+        if first.is_empty() && whole.is_empty() {
+            first = data;
+            continue;
+        }
+        if whole.is_empty() {
+            let length = length.and_then(|length| usize::try_from(length).ok()).unwrap_or_default();
+            whole.reserve(length.min(max));
+            whole.extend_from_slice(&std::mem::take(&mut first));
+        }
+        whole.extend_from_slice(&data);
+    }
+    Ok(if whole.is_empty() { first } else { whole.freeze() })
 }
 
 fn is_json(headers: &HeaderMap) -> bool {

@@ -331,8 +331,8 @@ impl Words {
 
     /// Whether they are in a text: a first look that takes far less than reading it.
     #[must_use]
-    pub fn are_in(&self, text: &str) -> bool {
-        self.0.find(text.as_bytes()).is_some()
+    pub fn are_in(&self, text: impl AsRef<[u8]>) -> bool {
+        self.0.find(text.as_ref()).is_some()
     }
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum_core::response::{IntoResponse, Response};
 use futures_util::stream;
 use http::{HeaderMap, StatusCode, header};
+use memchr::memmem::Finder;
 use tokio::time::timeout;
 
 use super::super::auth::Principal;
@@ -18,7 +19,7 @@ use super::key::Key;
 use super::session::Session;
 use super::streams::{Event, NoStream, Reader};
 use super::{open, sse};
-use crate::mcp::{Envelope, Kind, LEGACY_VERSIONS, MODERN, Members, Outcome, request_line};
+use crate::mcp::{Envelope, Kind, LEGACY_VERSIONS, MODERN, Members, Outcome, Words, request_line};
 
 /// The only revision whose messages come in batches.
 const BATCHES: &str = "2025-03-26";
@@ -328,9 +329,9 @@ fn json(text: bytes::Bytes) -> Response {
 
 /// The error that an answer is, where it is one.
 pub(super) fn rpc_fault(text: &[u8]) -> Option<RpcFault> {
+    static ERROR: Words = Words::new(|| Finder::new("\"error\""));
     // Most answers are results, and begin as ours and the SDKs' do.
-    let head = &text[..text.len().min(256)];
-    if !head.windows(7).any(|part| part == b"\"error\"") {
+    if !ERROR.are_in(&text[..text.len().min(256)]) {
         return None;
     }
     let (_, kind) = Envelope::read(std::str::from_utf8(text).ok()?).ok()?;

@@ -169,3 +169,19 @@ async fn five_thousand_idle_connections_without_sessions_hold_up_nobody() {
 async fn five_thousand_idle_connections_over_rest_hold_up_nobody() {
     a_crowd_holds_up_nobody(Wire::Rest).await;
 }
+
+/// What the allocator keeps of one crowd the next one finds, but for holes; their number levels off below
+/// what a crowd may hold at once.
+#[tokio::test]
+async fn crowd_after_crowd_takes_no_more_than_one_may() {
+    raise_the_limit_on_files();
+    let mut rig = Rig::impatient(LONG).await;
+    let before = rig.resident();
+    let mut kept = Vec::new();
+    for _ in 0..5 {
+        comes_and_goes(&mut rig, Wire::Rest).await;
+        kept.push(rig.resident().saturating_sub(before));
+    }
+    assert!(kept[4] <= CROWD * MOST && kept[4].saturating_sub(kept[3]) <= LEFT, "{kept:?}");
+    rig.end().await;
+}
