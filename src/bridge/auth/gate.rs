@@ -10,6 +10,7 @@ use tokio::time::interval;
 
 use super::super::problem::Problem;
 use super::super::tls::Tls;
+use super::access::Access;
 use super::limits::{Excess, Limits, Place};
 use super::principal::Identity;
 use super::{Caller, Doors, Principal, TokenFile, bearer};
@@ -27,6 +28,8 @@ pub(crate) struct Gate {
     tokens: Option<TokenFile>,
     certificates: bool,
     limits: Arc<Limits>,
+    /// What those may do of whom nothing is listed.
+    all: Arc<Access>,
 }
 
 impl Gate {
@@ -35,6 +38,7 @@ impl Gate {
             tokens: doors.tokens.clone(),
             certificates: doors.tls.as_ref().is_some_and(Tls::knows_clients),
             limits: Limits::new(doors.max_requests_per_second, doors.max_connections_per_principal),
+            all: Arc::default(),
         }
     }
 
@@ -82,6 +86,7 @@ impl Gate {
 
     fn identify(&self, caller: &Caller, parts: &mut Parts) -> Result<Principal, Problem> {
         let shown = bearer::take(parts)?;
+        let all = || Arc::clone(&self.all);
         if let (Some(tokens), Some(token)) = (&self.tokens, shown) {
             return tokens.find(&token).ok_or_else(|| {
                 tracing::debug!("{} showed a token that is not one of ours", caller.address);
@@ -91,10 +96,10 @@ impl Gate {
         }
         match (&caller.certificate, &self.tokens) {
             (Some(name), Some(tokens)) => Ok(tokens.of_certificate(name)),
-            (Some(name), None) => Ok(Principal::new(Identity::Certificate(Arc::clone(name)), Arc::default())),
+            (Some(name), None) => Ok(Principal::new(Identity::Certificate(Arc::clone(name)), all())),
             (None, Some(_)) => Err(no_token(bearer::is_in_query(parts))),
             (None, None) if self.certificates => Err(no_certificate()),
-            (None, None) => Ok(Principal::new(Identity::of_address(caller.address), Arc::default())),
+            (None, None) => Ok(Principal::new(Identity::of_address(caller.address), all())),
         }
     }
 }

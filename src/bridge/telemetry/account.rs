@@ -1,5 +1,6 @@
 //! What is known of one request, gathered from its head to the last byte of its answer.
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicU16, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -20,6 +21,8 @@ use crate::bridge::auth::{Caller, Identity, Principal};
 const PATH_BYTES: usize = 256;
 /// The longest method and the longest tool's name that are kept, in bytes.
 const NAME_BYTES: usize = 128;
+/// What most requests are about, and what is not copied for each.
+const COMMON: [&str; 6] = ["/mcp", "/", "/ws", "tools/call", "tools/list", "initialize"];
 /// Where no error of JSON-RPC's was answered; it is no code of one.
 const NO_RPC_FAULT: i64 = i64::MIN;
 
@@ -35,20 +38,20 @@ pub(crate) struct Account(Arc<Ledger>);
 struct Ledger {
     telemetry: Arc<Telemetry>,
     id: RequestId,
-    begun: (Instant, SystemTime),
+    begun: Instant,
     http_method: Method,
-    path: Box<str>,
+    path: Cow<'static, str>,
     peer: IpAddr,
     /// What the request's head says of its trace.
     context: Context,
     /// What its body says.
     own: OnceLock<Parent>,
-    /// The span that is exported, before its body was seen.
-    span: Option<Parent>,
+    /// The span that is exported, before its body was seen, and when it began.
+    span: Option<(Parent, SystemTime)>,
     wire: AtomicU8,
     principal: OnceLock<Identity>,
-    method: OnceLock<Box<str>>,
-    tool: OnceLock<Box<str>>,
+    method: OnceLock<Cow<'static, str>>,
+    tool: OnceLock<Cow<'static, str>>,
     /// 0 while no server is at work on it.
     server: AtomicU32,
     /// 0 until it is answered.
@@ -68,12 +71,12 @@ impl Account {
         let context = Context::read(request.headers());
         // Beneath the client's span if there is one, else the first of a trace.
         let place = || context.parent.map_or_else(Parent::begin, Parent::child);
-        let span = telemetry.exporter.is_some().then(place);
+        let span = telemetry.exporter.is_some().then(|| (place(), SystemTime::now()));
         let ledger = Ledger {
             id: RequestId::of(request.headers()),
-            begun: (Instant::now(), SystemTime::now()),
+            begun: Instant::now(),
             http_method: request.method().clone(),
-            path: cut(path, PATH_BYTES).into(),
+            path: kept(cut(path, PATH_BYTES)),
             peer: caller.address,
             context,
             own: OnceLock::new(),
@@ -111,7 +114,7 @@ impl Account {
         // Only the first word counts.
         for (place, name) in [(&self.0.method, method), (&self.0.tool, tool)] {
             if let Some(name) = name {
-                let _ = place.set(cut(name, NAME_BYTES).into());
+                let _ = place.set(kept(cut(name, NAME_BYTES)));
             }
         }
     }
@@ -131,7 +134,9 @@ impl Account {
         }
         match ledger.span {
             None => carrier::put(params, &ledger.context),
-            Some(span) => carrier::put(params, &Context { parent: Some(span), ..ledger.context.clone() }),
+            Some((span, _)) => {
+                carrier::put(params, &Context { parent: Some(span), ..ledger.context.clone() })
+            }
         }
     }
 
@@ -215,7 +220,7 @@ impl Drop for Ledger {
         let rpc_fault = Some(*self.rpc_fault.get_mut()).filter(|&code| code != NO_RPC_FAULT);
         let outcome = Outcome::of(status, rpc_fault.is_some(), !*self.broke_off.get_mut());
         let tool = self.tool.get().map(AsRef::as_ref);
-        let duration = self.begun.0.elapsed();
+        let duration = self.begun.elapsed();
         metrics.end(wire, tool, (outcome, status), duration);
         let line = Line {
             id: self.id.as_str(),
@@ -233,14 +238,14 @@ impl Drop for Ledger {
             sent: *self.sent.get_mut(),
             duration,
             server: Some(*self.server.get_mut()).filter(|&pid| pid != 0),
-            trace: self.parent().or(self.span).map(|place| place.trace),
+            trace: self.parent().or(self.span.map(|(span, _)| span)).map(|place| place.trace),
         };
         if self.telemetry.access_log {
             // What asks every few seconds whether all is well says nothing by being answered.
             let is_probe = wire == Wire::Other && outcome == Outcome::Ok;
             access_log::tell(&line, is_probe);
         }
-        if let (Some(exporter), Some(span)) = (&self.telemetry.exporter, self.span)
+        if let (Some(exporter), Some((span, begun))) = (&self.telemetry.exporter, self.span)
             && wire != Wire::Other
         {
             let parent = self.parent();
@@ -248,7 +253,7 @@ impl Drop for Ledger {
             let place = self.own.get().map_or(span, |own| own.with_span(span.span));
             if place.is_sampled() {
                 let state = self.context.state.take().filter(|_| self.own.get().is_none());
-                exporter.take(Span::of(&line, place, parent.map(|parent| parent.span), state, self.begun.1));
+                exporter.take(Span::of(&line, place, parent.map(|parent| parent.span), state, begun));
             }
         }
     }
@@ -268,6 +273,11 @@ fn known(method: &Method) -> &'static str {
         Method::TRACE => "TRACE",
         _ => "_OTHER",
     }
+}
+
+fn kept(word: &str) -> Cow<'static, str> {
+    let common = COMMON.iter().find(|common| **common == word);
+    common.map_or_else(|| Cow::Owned(word.to_owned()), |common| Cow::Borrowed(*common))
 }
 
 /// At most so many bytes of a text, in whole characters.

@@ -1,7 +1,6 @@
 //! What a request is called in the log and in its answer.
 
-use std::fmt::Write;
-
+use data_encoding::HEXLOWER;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::trace::random;
@@ -10,10 +9,15 @@ use super::trace::random;
 pub(crate) const HEADER: HeaderName = HeaderName::from_static("x-request-id");
 /// The longest name that a client may give, in bytes.
 const ID_BYTES: usize = 64;
+/// What a name of our own is made of, in bytes.
+const RANDOM_BYTES: usize = 8;
 
 /// A short word of letters, digits and `-._`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct RequestId(Box<str>);
+pub(crate) struct RequestId {
+    bytes: [u8; ID_BYTES],
+    length: usize,
+}
 
 impl RequestId {
     /// The client's, where it gave one that is safe to repeat; else a new one.
@@ -22,24 +26,26 @@ impl RequestId {
             let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_');
             (1..=ID_BYTES).contains(&id.len()) && id.bytes().all(plain)
         });
-        Self(given.map_or_else(made, Into::into))
+        let (mut bytes, mut made) = ([0; ID_BYTES], [0; 2 * RANDOM_BYTES]);
+        let id = given.map_or_else(
+            || {
+                HEXLOWER.encode_mut(&random().to_be_bytes(), &mut made);
+                &made[..]
+            },
+            str::as_bytes,
+        );
+        bytes[..id.len()].copy_from_slice(id);
+        Self { bytes, length: id.len() }
     }
 
     pub(crate) fn as_str(&self) -> &str {
-        &self.0
+        std::str::from_utf8(&self.bytes[..self.length]).unwrap_or_default()
     }
 
     /// As a header says it.
     pub(crate) fn value(&self) -> Option<HeaderValue> {
-        HeaderValue::from_str(&self.0).ok()
+        HeaderValue::from_bytes(&self.bytes[..self.length]).ok()
     }
-}
-
-fn made() -> Box<str> {
-    let mut id = String::with_capacity(16);
-    // Writing to a string cannot fail.
-    let _ = write!(id, "{:016x}", random());
-    id.into()
 }
 
 #[cfg(test)]
