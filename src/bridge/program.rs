@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::path::Path;
 
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::filter::LevelFilter;
 
@@ -19,6 +19,9 @@ use super::telemetry::args::LogFormat;
 use super::telemetry::outlet::{Closing, Outlet};
 use crate::diagnostic::Diagnostic;
 
+/// Connections that wait to be accepted, as far as the system allows (net.core.somaxconn). Past that a client
+/// tries again only after a second, and after ever longer: when all come back at once, they are many.
+const BACKLOG: u32 = 65_535;
 /// Before the number of lines of the log that nobody read in time.
 const LOST: &str = "stderr is not read as fast as the log is written; lines lost: ";
 
@@ -72,10 +75,10 @@ async fn start(arguments: &Serve, settings: Settings) -> Result<(), StartError> 
     let mut interrupted = signal(SignalKind::interrupt()).map_err(StartError::Runtime)?;
     let mut wires = Vec::with_capacity(arguments.listen.listen.len());
     for &address in &arguments.listen.listen {
-        wires.push(listen(address).await?);
+        wires.push(listen(address)?);
     }
     let metrics = match arguments.observe.metrics_listen {
-        Some(address) => Some(listen(address).await?),
+        Some(address) => Some(listen(address)?),
         None => None,
     };
     let s = if settings.doors.tls.is_some() { "s" } else { "" };
@@ -111,8 +114,15 @@ async fn start(arguments: &Serve, settings: Settings) -> Result<(), StartError> 
     }
 }
 
-async fn listen(address: SocketAddr) -> Result<TcpListener, StartError> {
-    TcpListener::bind(address).await.map_err(|error| StartError::Listen(address, error))
+fn listen(address: SocketAddr) -> Result<TcpListener, StartError> {
+    let open = || {
+        let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+        // Else the address could not be taken again for a while after a restart.
+        socket.set_reuseaddr(true)?;
+        socket.bind(address)?;
+        socket.listen(BACKLOG)
+    };
+    open().map_err(|error| StartError::Listen(address, error))
 }
 
 /// Says on stderr what went wrong, why, and what to do. That stderr is gone is nobody's loss.
@@ -181,6 +191,11 @@ fn is_program(name: &str, path: Option<&str>) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::time::Duration;
+
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    use tokio::net::TcpStream;
+    use tokio::time::timeout;
 
     #[test]
     fn a_program_is_found_by_its_path_or_through_the_variable() {
@@ -188,5 +203,22 @@ mod tests {
         assert!(is_program("sh", Some("/nowhere:/bin")));
         assert!(!is_program("sh", Some("/nowhere")));
         assert!(!is_program("/bin", None));
+    }
+
+    #[tokio::test]
+    async fn a_crowd_that_nobody_has_accepted_yet_has_connected_all_the_same() {
+        let most = std::fs::read_to_string("/proc/sys/net/core/somaxconn").expect("the system's bound");
+        let crowd = most.trim().parse::<u64>().expect("a number").min(1500);
+        let limit = getrlimit(Resource::Nofile);
+        let current = limit.current.map(|current| current.max(crowd + 100));
+        setrlimit(Resource::Nofile, Rlimit { current, ..limit }).expect("below the maximum");
+        let listener = listen("127.0.0.1:0".parse().expect("an address")).expect("a port");
+        let address = listener.local_addr().expect("an address");
+        let mut waiting = Vec::new();
+        for number in 0..crowd {
+            let connected = timeout(Duration::from_secs(10), TcpStream::connect(address)).await;
+            let connected = connected.unwrap_or_else(|_| panic!("no room for number {number}"));
+            waiting.push(connected.expect("a connection"));
+        }
     }
 }
