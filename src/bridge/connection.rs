@@ -80,7 +80,7 @@ async fn converse(
         async move {
             // On the heap, for an idle connection would carry its size too.
             let answer = Box::pin(port.answer(&bridge, peer, &caller, request)).await;
-            // Only once the answer is told to its end does the client owe something again.
+            // Only once all of the answer is on its way does the client owe something again.
             let owes = (answer.status() != StatusCode::SWITCHING_PROTOCOLS).then(|| Owes(guest));
             Ok::<_, Infallible>(answer.map(|body| Told { body, _guest: owes }))
         }

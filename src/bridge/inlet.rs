@@ -53,7 +53,7 @@ impl Inlet {
     /// Says a line, which ends with a line feed; false where the inlet is closed. That the server has gone is
     /// told by the end of its output. Dropped while it waits, nothing of the line is said.
     pub(crate) async fn say(&self, line: Bytes) -> bool {
-        let Some(line) = self.inside().write(line, &self.waits) else { return true };
+        let Some(line) = self.write_at_once(&mut self.inside(), line) else { return true };
         let Ok(permit) = self.room.acquire().await else { return false };
         permit.forget();
         self.inside().waiting.push_back(Waiting { line, has_permit: true });
@@ -65,7 +65,7 @@ impl Inlet {
     /// inlet is closed.
     pub(crate) fn say_now(&self, line: Bytes) -> bool {
         let mut inside = self.inside();
-        let Some(line) = inside.write(line, &self.waits) else { return true };
+        let Some(line) = self.write_at_once(&mut inside, line) else { return true };
         let has_room = inside.waiting.len() < self.most + UNASKED && inside.pipe.is_some();
         if has_room {
             inside.waiting.push_back(Waiting { line, has_permit: false });
@@ -91,12 +91,35 @@ impl Inlet {
         }
     }
 
+    /// Whoever waits for room waits no longer, and says nothing.
+    pub(crate) fn refuse(&self) {
+        self.room.close();
+    }
+
     /// Nothing more is said; what waits is not said either.
     pub(crate) fn close(&self) {
-        self.room.close();
+        self.refuse();
         let mut inside = self.inside();
         inside.pipe = None;
         inside.waiting.clear();
+    }
+
+    /// Writes a line, and returns it where it has to wait: for one that waits already, or that was given room
+    /// to. Of one that was begun the rest waits.
+    fn write_at_once(&self, inside: &mut Inside, mut line: Bytes) -> Option<Bytes> {
+        let nobody_waits = inside.waiting.is_empty() && self.room.available_permits() == self.most;
+        let Some(pipe) = inside.pipe.as_ref().filter(|_| nobody_waits) else { return Some(line) };
+        match pipe.try_write(&line) {
+            Ok(written) if written < line.len() => {
+                line.advance(written);
+                inside.waiting.push_back(Waiting { line, has_permit: false });
+                self.waits.notify_one();
+                None
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Some(line),
+            // The server reads no more: the end of its output says so.
+            Ok(_) | Err(_) => None,
+        }
     }
 
     fn write_some(&self, pipe: &Sender) -> io::Result<()> {
@@ -126,30 +149,13 @@ impl Inlet {
     }
 }
 
-impl Inside {
-    /// Writes a line, and returns it where it has to wait. Of one that was begun the rest waits already.
-    fn write(&mut self, mut line: Bytes, waits: &Notify) -> Option<Bytes> {
-        let Some(pipe) = self.pipe.as_ref().filter(|_| self.waiting.is_empty()) else { return Some(line) };
-        match pipe.try_write(&line) {
-            Ok(written) if written < line.len() => {
-                line.advance(written);
-                self.waiting.push_back(Waiting { line, has_permit: false });
-                waits.notify_one();
-                None
-            }
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Some(line),
-            // The server reads no more: the end of its output says so.
-            Ok(_) | Err(_) => None,
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use std::time::Duration;
 
     use futures_util::FutureExt;
+    use futures_util::future::poll_immediate;
     use tokio::io::AsyncReadExt;
     use tokio::net::unix::pipe::{Receiver, pipe};
     use tokio::time::timeout;
@@ -212,6 +218,31 @@ mod tests {
         assert!(heard(&inlet, &mut receiver, expected.len()).await == expected);
         assert!(inlet.say(line(b'c', 1)).await);
         assert_eq!(heard(&inlet, &mut receiver, 2).await, b"c\n");
+    }
+
+    #[tokio::test]
+    async fn whoever_was_given_room_is_not_overtaken() {
+        let (inlet, mut receiver) = inlet(1);
+        let mut said = vec![line(b'a', LARGE)];
+        assert!(inlet.say(said[0].clone()).await);
+        // Those for whom there is room, and the first for whom there is none.
+        let third = loop {
+            let mut next = Box::pin(inlet.say(line(b'b', 1)));
+            match poll_immediate(&mut next).await {
+                Some(is_said) => assert!(is_said),
+                None => break next,
+            }
+            said.push(line(b'b', 1));
+        };
+        let expected = said.concat();
+        assert!(heard(&inlet, &mut receiver, expected.len()).await == expected);
+        // It has its room by now, and has not been heard yet.
+        let mut fourth = std::pin::pin!(inlet.say(line(b'd', 1)));
+        assert!(poll_immediate(&mut fourth).await.is_none());
+        assert!(third.await);
+        assert_eq!(heard(&inlet, &mut receiver, 2).await, b"b\n");
+        assert!(fourth.await);
+        assert_eq!(heard(&inlet, &mut receiver, 2).await, b"d\n");
     }
 
     #[tokio::test]

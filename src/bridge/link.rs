@@ -202,6 +202,9 @@ impl Link {
     /// Every call that is under way, or is still to be made, ends: the bridge does.
     pub(crate) fn stop(&self) {
         self.shared.end(&LinkEnd::Closed);
+        if let Some(inlet) = &self.shared.inlet {
+            inlet.refuse();
+        }
     }
 
     /// Waits until the server has been ended and reaped.

@@ -46,8 +46,6 @@ struct Seat {
     moment: AtomicU64,
     /// Since when it owes a request; [`SERVED`] while it does not.
     since: AtomicU64,
-    /// When the head that it owes was first seen to have begun; 0 while it was not.
-    begun: AtomicU64,
     asked: AtomicBool,
     dawdles: AtomicBool,
     shown_out: Notify,
@@ -141,7 +139,7 @@ impl Lobby {
         for (&place, seat) in order.range(..=(now.saturating_sub(shortest), u64::MAX)) {
             if seat.since() != place.0 {
                 wrong.push(place);
-            } else if self.is_late(seat, now) {
+            } else if self.is_late(seat, place.0, now) {
                 late.push(place);
             }
         }
@@ -153,19 +151,21 @@ impl Lobby {
         }
     }
 
-    /// Whether one that owes a request has owed it for too long.
-    fn is_late(&self, seat: &Seat, now: u64) -> bool {
-        let (since, mut begun) = (seat.since(), seat.begun.load(Ordering::Relaxed));
-        if begun == 0 && self.micros_of(seat.peer.heard()) > since {
-            seat.begun.store(now, Ordering::Relaxed);
-            begun = now;
+    /// Whether one that has owed a request since then has owed it for too long. While it takes its last
+    /// answer it is not.
+    fn is_late(&self, seat: &Seat, since: u64, now: u64) -> bool {
+        let peer = &seat.peer;
+        if peer.is_owed() {
+            return false;
         }
-        if begun == 0 && seat.asked.load(Ordering::Relaxed) {
-            return now - since >= micros(self.waits.idle);
-        }
+        let after = |moment: u64| now.saturating_sub(moment.max(self.micros_of(peer.told())));
         // Somebody new has as long to begin as to finish.
-        let since = if seat.asked.load(Ordering::Relaxed) { begun } else { since };
-        let dawdles = now - since >= micros(self.waits.head);
+        let head = match peer.begun() {
+            _ if !seat.asked.load(Ordering::Relaxed) => since,
+            Some(begun) => self.micros_of(begun),
+            None => return after(since) >= micros(self.waits.idle),
+        };
+        let dawdles = after(head) >= micros(self.waits.head);
         seat.dawdles.store(dawdles, Ordering::Relaxed);
         dawdles
     }
@@ -200,7 +200,6 @@ impl Guest {
             listed: AtomicBool::new(false),
             moment: AtomicU64::new(0),
             since: AtomicU64::new(SERVED),
-            begun: AtomicU64::new(0),
             asked: AtomicBool::new(false),
             dawdles: AtomicBool::new(false),
             shown_out: Notify::new(),
@@ -212,7 +211,7 @@ impl Guest {
 
     /// It owes a request (again).
     pub(crate) fn waits(&self) {
-        self.seat.begun.store(0, Ordering::Relaxed);
+        self.seat.peer.owes();
         self.seat.since.store(self.lobby.micros_of(Instant::now()), Ordering::SeqCst);
         if !self.seat.listed.load(Ordering::SeqCst) {
             Arc::clone(&self.seat).put_into(&mut self.lobby.order());

@@ -92,7 +92,10 @@ pub(crate) async fn of_wires(bridge: &Arc<Bridge>, principal: Option<Principal>,
 pub(crate) fn of_metrics(bridge: &Bridge, visit: &Visit) -> Response {
     match Place::at(visit.head.uri.path()) {
         Some(Place::Metrics) if is_read(&visit.head.method) => endpoint::metrics(bridge, None),
-        Some(place @ Place::Metrics) => other_method(&place),
+        Some(place @ Place::Metrics) => {
+            let problem = Problem::new(StatusCode::METHOD_NOT_ALLOWED, "this path has another method");
+            problem.header(header::ALLOW, place.methods()).into_response()
+        }
         _ => Problem::new(StatusCode::NOT_FOUND, "there is only /metrics on this port").into_response(),
     }
 }

@@ -6,8 +6,8 @@
 use std::sync::Arc;
 
 use axum_core::response::{IntoResponse, Response};
-use http::Request;
 use http::request::Parts;
+use http::{Method, Request};
 use hyper::body::Incoming;
 
 use super::auth::{Caller, cors};
@@ -44,6 +44,7 @@ impl Port {
         request: Request<Incoming>,
     ) -> Response<Counted> {
         let account = Account::open(&bridge.telemetry, caller, &request);
+        let is_head = request.method() == Method::HEAD;
         let (head, body) = request.into_parts();
         let body = Counted::received(body, account.clone());
         let visit = Visit { head, body, account: account.clone(), peer };
@@ -53,7 +54,10 @@ impl Port {
             response.headers_mut().insert(REQUEST_ID, id);
         }
         account.is_answered(response.status(), response.extensions().get::<RpcFault>().copied());
-        response.map(|body| Counted::sent(body, account))
+        response.map(|body| {
+            let body = Counted::sent(body, account);
+            if is_head { body.unsent() } else { body }
+        })
     }
 
     async fn admit(self, bridge: &Arc<Bridge>, caller: &Caller, mut visit: Visit) -> Response {

@@ -100,7 +100,7 @@ impl Default for Waits {
     fn default() -> Self {
         Self {
             head: Duration::from_secs(10),
-            // Longer than clients keep a connection, so that none is closed under a request.
+            // Longer than most programs keep a connection, so that few are closed under a request.
             idle: Duration::from_mins(2),
             body: Duration::from_secs(30),
             write: Duration::from_mins(1),

@@ -6,7 +6,7 @@ use std::io;
 use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -23,13 +23,28 @@ pub(crate) struct Peer {
     since: Instant,
     /// When the last byte came, in microseconds after `since`.
     heard: AtomicU64,
+    /// When the first byte came after the last request was answered, likewise; 0 where none has.
+    begun: AtomicU64,
+    /// When the client last took something, likewise.
+    told: AtomicU64,
+    /// Whether something waits to be taken: then the deadline on writes decides.
+    is_owed: AtomicBool,
     // One of the sockets that the bridge holds at a time.
     _slot: OwnedSemaphorePermit,
 }
 
 impl Peer {
     pub(crate) fn new(tcp: TcpStream, address: IpAddr, slot: OwnedSemaphorePermit) -> Arc<Self> {
-        Arc::new(Self { tcp, address, since: Instant::now(), heard: AtomicU64::new(0), _slot: slot })
+        Arc::new(Self {
+            tcp,
+            address,
+            since: Instant::now(),
+            heard: AtomicU64::new(0),
+            begun: AtomicU64::new(0),
+            told: AtomicU64::new(0),
+            is_owed: AtomicBool::new(false),
+            _slot: slot,
+        })
     }
 
     /// Where it comes from.
@@ -37,14 +52,37 @@ impl Peer {
         self.address
     }
 
-    /// When the last byte came.
-    pub(crate) fn heard(&self) -> Instant {
-        self.since + Duration::from_micros(self.heard.load(Ordering::Relaxed))
+    /// How long ago the last byte came; a long message counts while it comes.
+    pub(crate) fn silence(&self) -> Duration {
+        self.at(&self.heard).elapsed()
     }
 
-    /// How long ago that was; a long message counts while it comes.
-    pub(crate) fn silence(&self) -> Duration {
-        self.heard().elapsed()
+    /// The client owes its next request: what it sends from now on is of that one.
+    pub(crate) fn owes(&self) {
+        self.begun.store(0, Ordering::Relaxed);
+    }
+
+    /// When the request that it owes began, if it has.
+    pub(crate) fn begun(&self) -> Option<Instant> {
+        (self.begun.load(Ordering::Relaxed) > 0).then(|| self.at(&self.begun))
+    }
+
+    /// When the client last took something.
+    pub(crate) fn told(&self) -> Instant {
+        self.at(&self.told)
+    }
+
+    /// Whether something waits for the client to take it.
+    pub(crate) fn is_owed(&self) -> bool {
+        self.is_owed.load(Ordering::Relaxed)
+    }
+
+    fn at(&self, moment: &AtomicU64) -> Instant {
+        self.since + Duration::from_micros(moment.load(Ordering::Relaxed))
+    }
+
+    fn now(&self) -> u64 {
+        u64::try_from(self.since.elapsed().as_micros()).unwrap_or(u64::MAX)
     }
 
     /// Reads what has come. A read that takes less than there is room for has emptied the socket, and
@@ -66,8 +104,11 @@ impl Peer {
     }
 
     fn hear(&self) {
-        let now = u64::try_from(self.since.elapsed().as_micros()).unwrap_or(u64::MAX);
+        let now = self.now();
         self.heard.store(now, Ordering::Relaxed);
+        if self.begun.load(Ordering::Relaxed) == 0 {
+            self.begun.store(now.max(1), Ordering::Relaxed);
+        }
     }
 
     /// Waits until the client has closed its side, even while unread bytes wait before that end.
@@ -119,6 +160,7 @@ impl Socket {
                 Poll::Ready(Ok(())) => {}
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
                 Poll::Pending => {
+                    self.peer.is_owed.store(true, Ordering::Relaxed);
                     let patience = self.patience;
                     let stalled = self.stalled.get_or_insert_with(|| Box::pin(sleep(patience)));
                     ready!(stalled.as_mut().poll(cx));
@@ -129,6 +171,8 @@ impl Socket {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 done => {
                     self.stalled = None;
+                    self.peer.is_owed.store(false, Ordering::Relaxed);
+                    self.peer.told.store(self.peer.now(), Ordering::Relaxed);
                     return Poll::Ready(done);
                 }
             }

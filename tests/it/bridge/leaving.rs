@@ -341,3 +341,29 @@ async fn a_later_head_that_never_ends_is_cut_off_too() {
     assert!(ended.is_ok(), "the bridge hangs up");
     bridge.finish().await;
 }
+
+#[tokio::test]
+async fn a_client_that_takes_its_answer_slowly_gets_all_of_it() {
+    let mut settings = super::of_fixture("bare");
+    settings.waits.idle = Duration::from_millis(100);
+    settings.stop_grace = Duration::from_millis(100);
+    let bridge = Bridge::start(settings).await;
+    // What the system holds for it is far less than the answer.
+    let socket = tokio::net::TcpSocket::new_v4().expect("a socket");
+    socket.set_recv_buffer_size(4096).expect("room");
+    let mut tcp = socket.connect(bridge.addr).await.expect("a way");
+    let body = serde_json::json!({"method": "echo", "params": {"text": "x".repeat(12 << 20)}}).to_string();
+    let head = format!(
+        "POST /mcp HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
+        body.len()
+    );
+    tcp.write_all(&[head, body].concat().into_bytes()).await.expect("room");
+    let mut answer = vec![0; 1024];
+    tcp.read_exact(&mut answer).await.expect("the beginning");
+    // Longer than it may be idle, and than the grace after that.
+    tokio::time::sleep(Duration::from_millis(600)).await;
+    let read = tokio::time::timeout(super::PATIENCE, tcp.read_to_end(&mut answer)).await;
+    read.expect("in time").expect("the rest");
+    assert!(answer.len() > 12 << 20, "{} bytes came", answer.len());
+    bridge.finish().await;
+}

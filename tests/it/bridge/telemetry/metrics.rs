@@ -35,6 +35,7 @@ async fn what_clients_do_is_counted_by_wire_tool_and_outcome() {
     call_modern(&bridge, "echo", &[], json!({})).await;
     call_modern(&bridge, "made-up", &[], json!({})).await;
     ask(bridge.addr, "GET /nothing", &[], "").await;
+    ask(bridge.addr, "HEAD /docs", &[], "").await;
     let seen = samples(bridge.addr).await;
     for (sample, value) in [
         (r#"mcp_bridge_requests_total{wire="rest",outcome="ok"}"#, "1"),
@@ -42,6 +43,9 @@ async fn what_clients_do_is_counted_by_wire_tool_and_outcome() {
         (r#"mcp_bridge_requests_total{wire="http-modern",outcome="ok"}"#, "1"),
         (r#"mcp_bridge_requests_total{wire="http-modern",outcome="rpc_error"}"#, "1"),
         (r#"mcp_bridge_requests_total{wire="other",outcome="refused"}"#, "1"),
+        // Of an answer to HEAD nothing is left untaken.
+        (r#"mcp_bridge_requests_total{wire="other",outcome="ok"}"#, "1"),
+        (r#"mcp_bridge_requests_total{wire="other",outcome="gone"}"#, "0"),
         (r#"mcp_bridge_errors_total{kind="not_found"}"#, "2"),
         (r#"mcp_bridge_errors_total{kind="rpc"}"#, "1"),
         (r#"mcp_bridge_request_duration_seconds_count{wire="rest",tool="status"}"#, "1"),
