@@ -289,16 +289,21 @@ async fn idle_connections_keep_nobody_out_the_longest_idle_one_goes() {
     bridge.finish().await;
 }
 
+/// Sends half of a head, and waits for what comes of it.
+async fn begins_and_is_hung_up_on(mut slow: TcpStream) {
+    slow.write_all(b"GET /healthz HTTP/1.1\r\nHost: loc").await.expect("room");
+    let mut rest = Vec::new();
+    let ended = tokio::time::timeout(super::PATIENCE, slow.read_to_end(&mut rest)).await;
+    assert!(ended.is_ok(), "the bridge hangs up");
+}
+
 #[tokio::test]
 async fn a_head_that_never_ends_is_cut_off() {
     let mut settings = of_script("cat");
     settings.waits.head = Duration::from_millis(100);
     let bridge = Bridge::start(settings).await;
-    let mut slow = TcpStream::connect(bridge.addr).await.expect("a way");
-    slow.write_all(b"GET /healthz HTTP/1.1\r\nHost: loc").await.expect("room");
-    let mut rest = Vec::new();
-    let ended = tokio::time::timeout(super::PATIENCE, slow.read_to_end(&mut rest)).await;
-    assert!(ended.is_ok(), "the bridge hangs up");
+    let slow = TcpStream::connect(bridge.addr).await.expect("a way");
+    begins_and_is_hung_up_on(slow).await;
     bridge.finish().await;
 }
 
@@ -335,10 +340,7 @@ async fn a_later_head_that_never_ends_is_cut_off_too() {
     slow.write_all(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n").await.expect("room");
     let mut answer = vec![0; 4096];
     assert_ne!(slow.read(&mut answer).await.expect("an answer"), 0);
-    slow.write_all(b"GET /healthz HTTP/1.1\r\nHost: loc").await.expect("room");
-    let mut rest = Vec::new();
-    let ended = tokio::time::timeout(super::PATIENCE, slow.read_to_end(&mut rest)).await;
-    assert!(ended.is_ok(), "the bridge hangs up");
+    begins_and_is_hung_up_on(slow).await;
     bridge.finish().await;
 }
 
