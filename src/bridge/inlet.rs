@@ -246,6 +246,16 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn whoever_waits_for_room_hears_that_there_will_be_none() {
+        let (inlet, _receiver) = inlet(1);
+        while let Some(true) = inlet.say(line(b'a', LARGE)).now_or_never() {}
+        let mut waiting = std::pin::pin!(inlet.say(line(b'b', 1)));
+        assert!(poll_immediate(&mut waiting).await.is_none());
+        inlet.refuse();
+        assert!(!timeout(Duration::from_secs(10), waiting).await.expect("at once"));
+    }
+
+    #[tokio::test]
     async fn what_is_said_without_waiting_has_an_end_and_what_is_closed_takes_nothing() {
         let (inlet, receiver) = inlet(1);
         assert!(inlet.say(line(b'a', LARGE)).await);
