@@ -243,3 +243,63 @@ impl Drop for Guest {
         order.remove(&(self.seat.moment.load(Ordering::Relaxed), self.seat.number));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::socket::Socket;
+    use super::*;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::{TcpListener, TcpStream};
+    use tokio::time::advance;
+
+    const HEAD: Duration = Duration::from_secs(4);
+    const IDLE: Duration = Duration::from_secs(40);
+
+    /// Somebody whose first request was answered just now, with the connection's two ends.
+    async fn answered() -> (Arc<Lobby>, Arc<Guest>, Socket, TcpStream) {
+        let waits = Waits { head: HEAD, idle: IDLE, ..Waits::default() };
+        let lobby = Arc::new(Lobby::new(1, waits));
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let client = TcpStream::connect(listener.local_addr().expect("an address")).await.expect("a way");
+        let (tcp, address) = listener.accept().await.expect("a client");
+        let peer = Peer::new(tcp, address.ip(), lobby.room().await.expect("room"));
+        let guest = Guest::new(&lobby, &peer);
+        guest.asks();
+        advance(Duration::from_secs(100)).await;
+        guest.waits();
+        (lobby, guest, Socket::new(peer, HEAD), client)
+    }
+
+    async fn is_shown_out(lobby: &Lobby, guest: &Guest) -> bool {
+        lobby.show_out_who_dawdles(micros(HEAD));
+        tokio::select! {
+            biased;
+            () = guest.shown_out() => true,
+            () = std::future::ready(()) => false,
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_later_head_has_its_time_from_its_first_byte_and_no_more() {
+        for pause in [Duration::ZERO, Duration::from_secs(3), Duration::from_secs(30)] {
+            let (lobby, guest, mut socket, mut client) = answered().await;
+            advance(pause).await;
+            assert!(!is_shown_out(&lobby, &guest).await, "after {pause:?}: it may be idle");
+            client.write_all(b"G").await.expect("room");
+            assert_eq!(socket.read_u8().await.expect("a byte"), b'G');
+            advance(HEAD - Duration::from_millis(1)).await;
+            assert!(!is_shown_out(&lobby, &guest).await, "after {pause:?}: it has a little time left");
+            advance(Duration::from_millis(1)).await;
+            assert!(is_shown_out(&lobby, &guest).await, "after {pause:?}: it had its time");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_begins_nothing_has_the_time_for_a_pause() {
+        let (lobby, guest, ..) = answered().await;
+        advance(IDLE - Duration::from_millis(1)).await;
+        assert!(!is_shown_out(&lobby, &guest).await, "it has a little time left");
+        advance(Duration::from_millis(1)).await;
+        assert!(is_shown_out(&lobby, &guest).await, "it had its time");
+    }
+}
