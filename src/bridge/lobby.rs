@@ -252,6 +252,8 @@ mod tests {
     use tokio::net::{TcpListener, TcpStream};
     use tokio::time::advance;
 
+    const A_LITTLE: Duration = Duration::from_millis(1);
+    const NEARLY: [Duration; 2] = [Duration::from_millis(3_999), Duration::from_millis(39_999)];
     const HEAD: Duration = Duration::from_secs(4);
     const IDLE: Duration = Duration::from_secs(40);
 
@@ -287,9 +289,9 @@ mod tests {
             assert!(!is_shown_out(&lobby, &guest).await, "after {pause:?}: it may be idle");
             client.write_all(b"G").await.expect("room");
             assert_eq!(socket.read_u8().await.expect("a byte"), b'G');
-            advance(HEAD - Duration::from_millis(1)).await;
+            advance(NEARLY[0]).await;
             assert!(!is_shown_out(&lobby, &guest).await, "after {pause:?}: it has a little time left");
-            advance(Duration::from_millis(1)).await;
+            advance(A_LITTLE).await;
             assert!(is_shown_out(&lobby, &guest).await, "after {pause:?}: it had its time");
         }
     }
@@ -297,9 +299,9 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn who_begins_nothing_has_the_time_for_a_pause() {
         let (lobby, guest, ..) = answered().await;
-        advance(IDLE - Duration::from_millis(1)).await;
+        advance(NEARLY[1]).await;
         assert!(!is_shown_out(&lobby, &guest).await, "it has a little time left");
-        advance(Duration::from_millis(1)).await;
+        advance(A_LITTLE).await;
         assert!(is_shown_out(&lobby, &guest).await, "it had its time");
     }
 }
