@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub use super::run::RunArgs;
+
 /// Builds, provisions and proves hardened containers for MCP servers that speak stdio.
 #[derive(Debug, Parser)]
 #[command(
@@ -101,6 +103,14 @@ pub enum Verb {
     },
     /// Speak with what runs, and compare it with what was promised
     Verify,
+    /// Be the stdio server: run it in a container of its own, for the client that started this
+    Run(RunArgs),
+    /// Remove the containers of clients that were killed before they could
+    Reap {
+        /// Say what would be removed, and remove nothing
+        #[arg(long)]
+        dry_run: bool,
+    },
     /// Build the images that are missing or changed
     Build {
         /// Say what would be done, and do nothing

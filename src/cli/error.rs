@@ -26,6 +26,9 @@ pub(super) enum CliError {
     /// An image that is not here has no digest.
     #[error("the image {0} is not here, so it cannot be pinned")]
     CannotPin(String),
+    /// An image that containers are made from is not here.
+    #[error("the image {0} is not here")]
+    NoImage(String),
     /// A folder of templates could not be read.
     #[error("cannot read the templates in {}", folder.display())]
     Templates { folder: PathBuf, source: io::Error },
@@ -75,7 +78,11 @@ impl Diagnostic for CliError {
             | Self::Unreadable(_)
             | Self::Exists(_)
             | Self::Usage { .. } => Exit::BadInput,
-            Self::NotUp { .. } | Self::Write { .. } | Self::Output(_) | Self::CannotPin(_) => Exit::Failed,
+            Self::NotUp { .. }
+            | Self::Write { .. }
+            | Self::Output(_)
+            | Self::CannotPin(_)
+            | Self::NoImage(_) => Exit::Failed,
             Self::Cut | Self::Unresolved(_) => Exit::Bug,
         }
     }
@@ -84,7 +91,7 @@ impl Diagnostic for CliError {
         match self {
             Self::Nothing(_) | Self::NotUp { .. } => Some("`mcpo-deploy up` brings it up".into()),
             Self::NoService { known, .. } => Some(format!("it has: {}", known.join(", "))),
-            Self::CannotPin(_) => Some("`mcpo-deploy build` makes or pulls it".into()),
+            Self::NoImage(_) | Self::CannotPin(_) => Some("`mcpo-deploy build` makes or pulls it".into()),
             Self::Templates { .. } | Self::NoTemplates(_) => {
                 Some("`mcpo-deploy render --eject -o FOLDER` writes the templates that are embedded".into())
             }

@@ -2,6 +2,7 @@
 
 mod args;
 mod build;
+mod carry;
 mod completions;
 mod config;
 mod deploy;
@@ -15,13 +16,17 @@ mod init;
 mod log_folder;
 mod logs;
 mod program;
+mod reap;
 mod reference;
 mod render;
+mod run;
 mod session;
 mod status;
 mod up;
 mod verify;
 
-pub use args::{Cli, Common, FormatArg, GenerationArg, LineArg, ProfileArg, RenderArgs, Verb, WhatArg};
+pub use args::{
+    Cli, Common, FormatArg, GenerationArg, LineArg, ProfileArg, RenderArgs, RunArgs, Verb, WhatArg,
+};
 pub use program::main;
 pub use reference::write as write_reference;

@@ -1,6 +1,7 @@
 //! The program `mcpo-deploy`: parse, run a verb, report, end with a documented exit code.
 
 use std::ffi::OsString;
+use std::process::ExitCode;
 use std::sync::OnceLock;
 
 use clap::error::ErrorKind;
@@ -9,7 +10,10 @@ use clap::{Parser, ValueEnum};
 use super::args::{Cli, FormatArg, Verb};
 use super::error::CliError;
 use super::session::Global;
-use super::{build, completions, config, down, import, init, logs, reference, render, status, up, verify};
+use super::{
+    build, completions, config, down, import, init, logs, reap, reference, render, run as client, status, up,
+    verify,
+};
 use crate::diagnostic::{Exit, Failure};
 use crate::engine::Docker;
 use crate::env::Env;
@@ -17,14 +21,16 @@ use crate::report::{Format, Reporter, Style, Verbosity};
 
 /// Runs the program on this process's arguments, environment and streams.
 #[must_use]
-pub fn main() -> Exit {
+pub fn main() -> ExitCode {
     let env = Env::of_process();
     let arguments = Env::arguments_of_process();
     let cli = match Cli::try_parse_from(&arguments) {
         Ok(cli) => cli,
         Err(error) => return usage(&error, &arguments, &env),
     };
-    let format = format(cli.common.format);
+    // Of a server that runs, standard output is the server's.
+    let is_run = matches!(cli.verb, Verb::Run(_));
+    let format = if is_run { Format::Human } else { format(cli.common.format) };
     let verbosity = match (cli.common.quiet, cli.common.verbose) {
         (true, _) => Verbosity::Quiet,
         (_, true) => Verbosity::Verbose,
@@ -35,14 +41,19 @@ pub fn main() -> Exit {
         Ok(runtime) => runtime,
         Err(error) => {
             reporter.warning(&format!("cannot start: {error}"));
-            return Exit::Bug;
+            return Exit::Bug.into();
         }
     };
     let global = Global { common: cli.common, env, reporter, engine: OnceLock::new() };
+    if let Verb::Run(args) = cli.verb {
+        let code = runtime.block_on(client::run(&global, args));
+        runtime.shutdown_background();
+        return code.into();
+    }
     let exit = runtime.block_on(until_interrupted(&global, cli.verb));
     // Nothing is waited for that a verb left behind, such as a read of a closed log.
     runtime.shutdown_background();
-    delivered(&global.reporter, global.reporter.unwritten(), exit)
+    delivered(&global.reporter, global.reporter.unwritten(), exit).into()
 }
 
 /// What could not be said was not done as asked.
@@ -61,16 +72,23 @@ fn format(arg: FormatArg) -> Format {
 }
 
 /// `--help` and `--version` are answers; everything else that clap has to say is bad input.
-fn usage(error: &clap::Error, arguments: &[OsString], env: &Env) -> Exit {
+fn usage(error: &clap::Error, arguments: &[OsString], env: &Env) -> ExitCode {
     let printed = error.print();
-    let reporter = Reporter::stdio(Style::of_process(asked_format(arguments), Verbosity::default(), env));
+    let words = error.render().to_string();
+    let is_run = words.contains("Usage: mcpo-deploy run ");
+    let format = if is_run { Format::Human } else { asked_format(arguments) };
+    let reporter = Reporter::stdio(Style::of_process(format, Verbosity::default(), env));
     if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
         // A reader that went away had enough.
         let unwritten = printed.err().filter(|error| error.kind() != std::io::ErrorKind::BrokenPipe);
-        return delivered(&reporter, unwritten, Exit::Done);
+        return delivered(&reporter, unwritten, Exit::Done).into();
     }
-    reporter.error_data(&CliError::usage(&error.render().to_string()));
-    delivered(&reporter, reporter.unwritten(), Exit::BadInput)
+    reporter.error_data(&CliError::usage(&words));
+    // Every other code is the server's.
+    if is_run {
+        return client::OWN_FAILURE.into();
+    }
+    delivered(&reporter, reporter.unwritten(), Exit::BadInput).into()
 }
 
 /// Whom the output is for, of arguments that say something else that is wrong.
@@ -125,6 +143,9 @@ fn cut_short(verb: &Verb) -> Option<&'static str> {
         }
         Verb::Build { dry_run: false } => "images that are done are kept: `mcpo-deploy build` continues",
         Verb::Verify => "what runs was left as it is: `mcpo-deploy verify` begins anew",
+        Verb::Reap { .. } => {
+            "containers that were not removed yet are still there: `mcpo-deploy reap` continues"
+        }
         Verb::Init { dry_run: false }
         | Verb::Render(_)
         | Verb::Import { .. }
@@ -135,6 +156,7 @@ fn cut_short(verb: &Verb) -> Option<&'static str> {
         | Verb::Build { .. }
         | Verb::Init { .. }
         | Verb::Status
+        | Verb::Run(_)
         | Verb::Config
         | Verb::Completions { .. } => "nothing was changed",
     })
@@ -147,6 +169,9 @@ async fn run(global: &Global, verb: Verb) -> Result<Exit, Failure> {
         Verb::Status => status::run(global).await,
         Verb::Logs { service, follow, tail } => logs::run(global, service.as_deref(), follow, tail).await,
         Verb::Verify => verify::run(global).await,
+        Verb::Reap { dry_run } => reap::run(global, dry_run).await,
+        // Its code is the server's, so it is run by itself.
+        Verb::Run(args) => Ok(if client::run(global, args).await == 0 { Exit::Done } else { Exit::Failed }),
         Verb::Build { dry_run } => build::run(global, dry_run).await,
         Verb::Render(args) => render::run(global, &args).await,
         Verb::Config => config::run(global),

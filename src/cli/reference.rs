@@ -45,6 +45,11 @@ fn exit_codes() -> String {
         // Writing to a string cannot fail.
         let _ = writeln!(text, "| {} | {} |", exit.code(), exit.meaning());
     }
+    let own = super::run::OWN_FAILURE;
+    let _ = writeln!(
+        text,
+        "\n`mcpo-deploy run` ends with the code of its server, as `docker run` does, and with {own} where it fails by itself."
+    );
     text
 }
 

@@ -94,6 +94,8 @@ pub(super) enum Users {
     Known,
     /// From the image's own files, by a container that is never started and removed again.
     LookedUp,
+    /// As known, and looked up where it is not.
+    KnownOrLookedUp,
 }
 
 /// A description and an engine.
@@ -123,8 +125,8 @@ impl Session<'_> {
                 continue;
             };
             match (users, known_user(stack, &facts, &observed)) {
-                (Users::LookedUp, _) => self.docker.resolve_user(&mut facts).await?,
-                (Users::Known, Some(user)) => facts.user = user.to_string(),
+                (Users::LookedUp, _) | (Users::KnownOrLookedUp, None) => self.docker.resolve_user(&mut facts).await?,
+                (Users::Known | Users::KnownOrLookedUp, Some(user)) => facts.user = user.to_string(),
                 (Users::Known, None) if stack.hardening.user.is_none() => self.reporter().note(&format!(
                     "the image {image} runs as {:?}, whose number is not known before `mcpo-deploy up` looks into it; {} stands in for it here",
                     facts.user,

@@ -157,6 +157,7 @@ impl Assembly<'_, '_> {
             passed: self.passed("orchestrator.environment"),
             required_keys,
             status_tool: self.one("orchestrator.status_tool")?,
+            max_clients: self.one("orchestrator.max_clients")?,
         })
     }
 

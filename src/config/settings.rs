@@ -80,7 +80,7 @@ const ENVIRONMENT: Kind = Kind::Map { key: &Kind::Variable, value: &Kind::Value 
 const PORT: Kind = Kind::Number { min: 1, max: 65_535 };
 
 /// Every setting, in the order of the file.
-pub(super) static SETTINGS: [Setting; 44] = [
+pub(super) static SETTINGS: [Setting; 45] = [
     Setting {
         key: "project",
         kind: Kind::Project,
@@ -143,6 +143,13 @@ pub(super) static SETTINGS: [Setting; 44] = [
         default: Some("get_orchestrator_status"),
         otherwise: "",
         doc: "The tool whose answer proves that the server works.",
+    },
+    Setting {
+        key: "orchestrator.max_clients",
+        kind: Kind::Number { min: 1, max: 1024 },
+        default: Some("32"),
+        otherwise: "",
+        doc: "The most containers that `run` and `call` may have for clients at a time.",
     },
     Setting {
         key: "hardening.read_only",

@@ -69,6 +69,8 @@ pub struct Orchestrator {
     pub required_keys: Vec<String>,
     /// The tool whose answer proves that it works.
     pub status_tool: String,
+    /// The most containers that clients have at a time.
+    pub max_clients: u32,
 }
 
 /// An env file, read.

@@ -58,7 +58,7 @@ pub async fn execute(
 /// Whether the engine says that it left out a protection, and nobody accepted that. Its words since
 /// 1.13: "Your kernel does not support swap limit capabilities or the cgroup is not mounted. Memory
 /// limited without swap."
-fn refuses(warning: &str, accepted: &BTreeSet<Protection>) -> bool {
+pub(super) fn refuses(warning: &str, accepted: &BTreeSet<Protection>) -> bool {
     let text = warning.to_lowercase();
     if !text.contains("does not support") && !text.contains("discarded") {
         return false;

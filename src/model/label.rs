@@ -6,12 +6,14 @@
 
 /// The project that an object of ours belongs to.
 pub const PROJECT: &str = "io.mcpo-deploy.project";
-/// The role of a container: [`ROLE_SERVICE`] or [`ROLE_PROBE`].
+/// The role of a container: [`ROLE_SERVICE`], [`ROLE_PROBE`] or [`ROLE_CLIENT`].
 pub const ROLE: &str = "io.mcpo-deploy.role";
 /// A container that runs until it is told to stop.
 pub const ROLE_SERVICE: &str = "service";
 /// A container that answers one verification and goes.
 pub const ROLE_PROBE: &str = "probe";
+/// A container that serves one client and goes.
+pub const ROLE_CLIENT: &str = "client";
 /// SHA-256 of everything that a container was created from; decides whether it is replaced.
 pub const CONFIG_HASH: &str = "io.mcpo-deploy.config-hash";
 /// On an image: SHA-256 of everything that it was built from; decides whether it is rebuilt.

@@ -4,6 +4,7 @@
 
 mod image;
 pub mod label;
+mod lease;
 mod name;
 mod secrecy;
 mod secret;
@@ -11,6 +12,7 @@ mod size;
 mod user;
 
 pub use image::{ImageRef, InvalidImageRef};
+pub use lease::Lease;
 pub use name::{InvalidProject, ProjectName};
 pub use secrecy::{is_known_secret, is_secret_name, is_secret_value, secret_argument};
 pub use secret::Secret;

@@ -10,6 +10,7 @@ mod diff;
 mod event;
 mod hash;
 mod images;
+mod lease;
 mod limits;
 mod observed;
 mod op;
@@ -28,6 +29,7 @@ pub use diff::{removal, setting_of, steps};
 pub use event::{Event, Events};
 pub use hash::{Digest, DigestOf, config_hash};
 pub use images::{BridgeBase, ImageInputs, bridge_step, image_steps, known_user, stands_in_for_ours};
+pub use lease::{Holder, LeasedContainer, Process, for_client, holder, places};
 pub use observed::{
     Health, HeldPort, ImageFacts, Live, LiveContainer, LiveMount, Machine, Observed, OwnedObject, State,
 };

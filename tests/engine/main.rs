@@ -22,6 +22,7 @@ mod pty;
 mod remote;
 mod rendered;
 mod rig;
+mod run;
 mod secrets;
 mod ssh;
 mod stand_in;

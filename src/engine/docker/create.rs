@@ -37,7 +37,7 @@ impl Docker {
 
     /// An image's name, which people read, as long as it means the image that was planned; its id
     /// where a build beside this one has moved the name since.
-    async fn image_reference(&self, container: &Container) -> Result<String, EngineError> {
+    pub(super) async fn image_reference(&self, container: &Container) -> Result<String, EngineError> {
         let name = container.image.to_string();
         match (&container.image_id, self.image(&name).await?) {
             (Some(planned), Some(facts)) if facts.id != *planned => Ok(planned.clone()),
@@ -96,7 +96,7 @@ fn owned(project: &ProjectName, compose_key: &str, key: &str) -> HashMap<String,
     labels.map(|(key, value)| (key.to_owned(), value.to_owned())).into()
 }
 
-fn body(container: &Container, image: String) -> ContainerCreateBody {
+pub(super) fn body(container: &Container, image: String) -> ContainerCreateBody {
     let hash = config_hash(container).to_string();
     let mut labels: HashMap<String, String> = container.labels.clone().into_iter().collect();
     labels.insert(label::CONFIG_HASH.to_owned(), hash.clone());

@@ -2,12 +2,14 @@
 
 mod attach;
 mod build;
+mod client;
 mod create;
 mod deadline;
 mod given;
 mod handshake;
 mod observe;
 mod ssh;
+mod streams;
 mod user;
 
 use std::collections::BTreeSet;
@@ -26,9 +28,12 @@ use futures_util::{Stream, StreamExt};
 pub(super) use build::REVISION;
 
 pub use attach::{Attached, ExecOutput, StderrTail};
+pub use client::Ending;
+pub use streams::{Input, Output, Sink, Standard, Streams};
 
 use super::endpoint::Endpoint;
 use super::error::{self, EngineError};
+use super::process::lease_labels;
 use crate::plan::{Container, Machine};
 
 /// A connection to an engine.
@@ -123,13 +128,23 @@ impl Docker {
     pub async fn remove(&self, name: &str, force: bool) -> Result<(), EngineError> {
         let options = RemoveContainerOptionsBuilder::default().v(true).force(force).build();
         let removed = self.api.remove_container(name, Some(options)).await;
-        unless_gone(removed, format!("remove container {name}"))
+        match unless_gone(removed, format!("remove container {name}")) {
+            // The engine removes some by itself once they have ended, and a request that an interruption
+            // cut short goes on there too.
+            Err(EngineError::Failed { reason, .. }) if reason.0.contains("already in progress") => {
+                self.until_removed(name).await;
+                Ok(())
+            }
+            other => other,
+        }
     }
 
     /// Creates a container that answers one verification; it is remembered until it is removed.
     pub async fn create_probe(&self, container: &Container, name: &str) -> Result<(), EngineError> {
         self.remember_probe(name);
-        self.create(container, name).await.map(drop)
+        let mut container = container.clone();
+        container.labels.extend(lease_labels());
+        self.create(&container, name).await.map(drop)
     }
 
     /// Remembers a container that an interruption must not leave behind.
@@ -141,13 +156,7 @@ impl Docker {
 
     /// Ends and removes a container of [`Docker::create_probe`]'s.
     pub async fn remove_probe(&self, name: &str) -> Result<(), EngineError> {
-        match self.remove(name, true).await {
-            // A request that an interruption cut short goes on in the engine.
-            Err(EngineError::Failed { reason, .. }) if reason.0.contains("already in progress") => {
-                self.until_removed(name).await;
-            }
-            other => other?,
-        }
+        self.remove(name, true).await?;
         if let Ok(mut probes) = self.probes.lock() {
             probes.remove(name);
         }

@@ -9,6 +9,7 @@ use futures_util::StreamExt;
 use super::Docker;
 use super::deadline::{ARCHIVE, within};
 use crate::engine::error::EngineError;
+use crate::engine::process::lease_labels;
 use crate::model::User;
 use crate::plan::ImageFacts;
 
@@ -27,6 +28,8 @@ impl Docker {
         let body = ContainerCreateBody {
             image: Some(image.id.clone()),
             cmd: Some(vec!["-".to_owned()]),
+            // So that it is found if nobody is left to remove it.
+            labels: Some(lease_labels().into_iter().collect()),
             ..ContainerCreateBody::default()
         };
         let short: String = image.id.trim_start_matches("sha256:").chars().take(12).collect();

@@ -2,12 +2,14 @@
 
 use super::place::Place;
 
-const VERBS: [&str; 12] = [
+const VERBS: [&str; 14] = [
     "up",
     "down",
     "status",
     "logs",
     "verify",
+    "run",
+    "reap",
     "build",
     "render",
     "config",

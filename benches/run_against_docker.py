@@ -1,0 +1,200 @@
+#!/usr/bin/env python3
+"""A stdio server in a container for one client: `mcpo-deploy run` against `docker run` with the same
+options, in turn, on the same engine; and against the engine's own attached stream, which both speak.
+
+    benches/run_against_docker.py --programs FOLDER --echo PROGRAM [--runs 20] [--trips 2000] [--pin]
+
+Prints, as medians and ratios of pairs: process start to the first answer, a round trip beyond the raw
+stream, resident memory when idle and after 64 MiB in both directions, and the orphans that fifty runs
+leave that were killed at any moment, after one more run.
+"""
+
+import argparse
+import json
+import os
+import pathlib
+import random
+import shlex
+import signal
+import socket
+import statistics
+import subprocess
+import tempfile
+import threading
+import time
+
+PROJECT = "bench-run"
+IMAGE = "bench-run-echo:latest"
+LINE = b'{"method": "echo", "params": {"text": "0123456789012345678901234567890123456789"}}\n'
+FILTER = f"label=io.mcpo-deploy.project={PROJECT}"
+
+
+def output(argv, **options):
+    return subprocess.run(argv, check=True, capture_output=True, text=True, **options).stdout
+
+
+class Server:
+    """A stdio server that a program stands for."""
+
+    def __init__(self, argv, cwd):
+        self.begun = time.monotonic()
+        self.child = subprocess.Popen(argv, cwd=cwd, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, bufsize=0)
+
+    def ask(self, line=LINE):
+        self.child.stdin.write(line)
+        answer = b""
+        while not answer.endswith(b"\n"):
+            piece = self.child.stdout.read(65536)
+            if not piece:
+                raise SystemExit("the server ended before it answered")
+            answer += piece
+        return answer
+
+    def end(self):
+        self.child.stdin.close()
+        self.child.stdout.close()
+        self.child.wait(60)
+
+
+class Raw:
+    """The attached stream of a container, as the engine has it."""
+
+    def __init__(self, create, cwd):
+        self.name = output(create, cwd=cwd).strip()
+        self.socket = socket.socket(socket.AF_UNIX)
+        self.socket.connect("/var/run/docker.sock")
+        path = f"/v1.41/containers/{self.name}/attach?stream=1&stdin=1&stdout=1"
+        self.socket.sendall(f"POST {path} HTTP/1.1\r\nHost: d\r\nConnection: Upgrade\r\nUpgrade: tcp\r\nContent-Length: 0\r\n\r\n".encode())
+        head = self.socket.recv(65536)
+        assert head.startswith(b"HTTP/1.1 101"), head
+        output(["docker", "start", self.name])
+
+    def ask(self, line=LINE):
+        self.socket.sendall(line)
+        answer = b""
+        while not answer.endswith(b"\n"):
+            answer += self.socket.recv(65536)
+        return answer
+
+    def end(self):
+        self.socket.close()
+        subprocess.run(["docker", "rm", "-f", self.name], capture_output=True)
+
+
+def first_answer(argv, cwd):
+    server = Server(argv, cwd)
+    server.ask()
+    took = time.monotonic() - server.begun
+    server.end()
+    return took * 1000
+
+
+def trips(server, count):
+    times = []
+    for _ in range(count):
+        begun = time.perf_counter()
+        server.ask()
+        times.append((time.perf_counter() - begun) * 1e6)
+    return statistics.median(times)
+
+
+def resident(pid, key="VmRSS"):
+    for line in pathlib.Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith(key):
+            return int(line.split()[1]) / 1024
+    raise SystemExit("no such process")
+
+
+def through(server, total):
+    """So many bytes in and out again."""
+    line = b'{"method": "echo", "params": {"text": "' + b"x" * 65536 + b'"}}\n'
+    count = total // len(line)
+
+    def write():
+        for _ in range(count):
+            view = memoryview(line)
+            while view:
+                view = view[server.child.stdin.write(view):]
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    lines = 0
+    while lines < count:
+        lines += server.child.stdout.read(1 << 20).count(b"\n")
+    writer.join()
+
+
+def left():
+    return output(["docker", "ps", "-aq", "--filter", FILTER]).split()
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--programs", type=pathlib.Path, required=True)
+    parser.add_argument("--echo", type=pathlib.Path, required=True, help="the static program echo-stdio")
+    parser.add_argument("--runs", type=int, default=20)
+    parser.add_argument("--trips", type=int, default=2000)
+    parser.add_argument("--pin", action="store_true", help="everything but the engine on one processor")
+    options = parser.parse_args()
+    if options.pin:
+        os.sched_setaffinity(0, {0})
+    program = str(options.programs.resolve() / "mcpo-deploy")
+    with tempfile.TemporaryDirectory() as name:
+        folder = pathlib.Path(name)
+        context = folder / "image"
+        context.mkdir()
+        (context / "server").write_bytes(options.echo.read_bytes())
+        (context / "server").chmod(0o755)
+        (context / "Dockerfile").write_text('FROM scratch\nCOPY server /server\nENTRYPOINT ["/server"]\n')
+        output(["docker", "build", "-q", "-t", IMAGE, str(context)])
+        (folder / "mcpo.yaml").write_text(f"project: {PROJECT}\norchestrator:\n  image: {IMAGE}\n  status_tool: echo\n")
+        ours = [program, "run"]
+        subprocess.run(ours, cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, check=True)
+        line = output([program, "--quiet", "render", "run"], cwd=folder)
+        theirs = shlex.split(line[line.index("docker run") :].replace("\\\n", " "))
+        figures = {"start": ([], [])}
+        for _ in range(options.runs):
+            figures["start"][0].append(first_answer(ours, folder))
+            figures["start"][1].append(first_answer(theirs, folder))
+        mine, their = figures["start"]
+        ratio = statistics.median(a / b for a, b in zip(mine, their))
+        print(f"start to the first answer: ours {statistics.median(mine):.0f} ms, docker run {statistics.median(their):.0f} ms, ratio {ratio:.2f}")
+
+        added, of_docker = [], []
+        create = ["docker", "create", *[word for word in theirs[2:]]]
+        for _ in range(5):
+            raw, run, docker = Raw(create, folder), Server(ours, folder), Server(theirs, folder)
+            for server in (raw, run, docker):
+                trips(server, 200)
+            base, through_ours, through_docker = (trips(server, options.trips) for server in (raw, run, docker))
+            added.append(through_ours - base)
+            of_docker.append(through_docker - base)
+            idle = resident(run.child.pid), resident(docker.child.pid)
+            for server in (raw, run, docker):
+                server.end()
+        print(f"round trip beyond the raw stream ({base:.0f} µs): ours {statistics.median(added):.1f} µs, docker run {statistics.median(of_docker):.1f} µs")
+        print(f"resident when idle: ours {idle[0]:.1f} MiB, docker run {idle[1]:.1f} MiB")
+
+        run = Server(ours, folder)
+        run.ask()
+        before = resident(run.child.pid)
+        through(run, 64 << 20)
+        print(f"64 MiB in both directions: {before:.1f} MiB before, {resident(run.child.pid):.1f} MiB after, {resident(run.child.pid, 'VmHWM'):.1f} MiB at most")
+        run.end()
+
+        random.seed(1)
+        for argv, words in ((ours, "ours"),):
+            for _ in range(50):
+                server = Server(argv, folder)
+                time.sleep(random.uniform(0, 0.5))
+                server.child.send_signal(signal.SIGKILL)
+                server.child.wait()
+            after = len(left())
+            subprocess.run(argv, cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, check=True)
+            print(f"{words}: {after} containers after 50 SIGKILLs, {len(left())} after one more run")
+        subprocess.run([program, "down", "--volumes"], cwd=folder, capture_output=True, check=True)
+        subprocess.run(["docker", "rmi", "-f", IMAGE], capture_output=True)
+
+
+if __name__ == "__main__":
+    main()

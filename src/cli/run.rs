@@ -1,0 +1,294 @@
+//! `run`: the stdio server in a container of its own, as a stdio server for whoever started this. Standard
+//! output is the server's alone.
+
+use std::io::{IsTerminal, stdin};
+use std::time::Duration;
+
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use tokio::time::{Instant, sleep_until, timeout};
+
+use super::carry::{Heard, carry_in, carry_out};
+use super::deploy::Deployment;
+use super::error::CliError;
+use super::session::{Global, Session, Users};
+use crate::diagnostic::{Diagnostic, Exit, Failure};
+use crate::engine::{Claim, Docker, Ending, EngineError, Leased, Streams, create_for_client, execute};
+use crate::plan::{Container, Desired, Profile, for_client};
+
+/// The code that this ends with where it is not the server that ended, as `docker run`.
+pub(super) const OWN_FAILURE: u8 = 125;
+
+/// What is said and taken after the end, and the engine's last answers, take no longer.
+const LAST_WORDS: Duration = Duration::from_secs(10);
+/// How long a container may run on whose streams have ended.
+const STREAMLESS: Duration = Duration::from_secs(2);
+
+/// How a server is run.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Standard input, output and error are the server's, and so is the exit code; a failure of its own ends it with 125. However it ends, the container does not outlive it; what SIGKILL leaves, the next run or `mcpo-deploy reap` removes."
+)]
+pub struct RunArgs {
+    /// How long the server may go on after the end of its input, in seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 30)]
+    grace: u64,
+    /// What the container runs instead of `orchestrator.command`
+    #[arg(last = true, value_name = "COMMAND")]
+    command: Vec<String>,
+}
+
+/// Why there is no code of a server's.
+#[derive(Debug, thiserror::Error)]
+enum RunError {
+    #[error("standard input is a terminal, and a stdio server speaks with a program")]
+    Terminal,
+    #[error("interrupted before the server had started")]
+    Interrupted,
+    #[error("the engine was lost while the server ran")]
+    Lost(#[source] EngineError),
+    #[error("the streams of container {0} broke off while it ran, and it was ended")]
+    Broken(String),
+}
+
+impl Diagnostic for RunError {
+    fn exit(&self) -> Exit {
+        Exit::Failed
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Terminal => Some(
+                "start it from a client (`mcpo-deploy connect` sets one up), pipe JSON lines into it, or ask one thing with `mcpo-deploy call`".into(),
+            ),
+            Self::Lost(_) => Some("the engine removes the container when it starts again; if it does not, `mcpo-deploy reap` does".into()),
+            Self::Interrupted | Self::Broken(_) => None,
+        }
+    }
+}
+
+/// Runs the server and returns the code to end with.
+pub(super) async fn run(global: &Global, args: RunArgs) -> u8 {
+    let mut signals = Signals::listen();
+    match ran(global, args, &mut signals).await {
+        Ok(code) => code,
+        Err(error) => {
+            global.reporter.error(&*error);
+            OWN_FAILURE
+        }
+    }
+}
+
+async fn ran(global: &Global, args: RunArgs, signals: &mut Signals) -> Result<u8, Failure> {
+    if stdin().is_terminal() {
+        return Err(RunError::Terminal.into());
+    }
+    let session = global.open_aloud().await?;
+    let docker = &session.docker;
+    let mut opening = Box::pin(open(&session, args.command));
+    let opened = tokio::select! {
+        opened = &mut opening => opened?,
+        () = signals.next() => {
+            // What the engine was asked for goes on there, so its answer is waited for.
+            if let Ok(Ok(opened)) = timeout(LAST_WORDS, opening).await {
+                docker.remove(&opened.name, true).await?;
+            }
+            return Err(RunError::Interrupted.into());
+        }
+    };
+    let reaping = tokio::spawn(reap(docker.clone(), opened.leased));
+    let served = serve(global, docker, opened.server, &opened.name, Duration::from_secs(args.grace), signals);
+    let code = served.await;
+    let _ = timeout(LAST_WORDS, reaping).await;
+    code
+}
+
+/// A server that has started.
+struct Opened {
+    name: String,
+    server: Server,
+    leased: Leased,
+}
+
+struct Server {
+    streams: Streams,
+    ending: Ending,
+}
+
+/// Creates the container, what it stands on, and starts it.
+async fn open(session: &Session<'_>, command: Vec<String>) -> Result<Opened, Failure> {
+    let docker = &session.docker;
+    let (deployment, leased) =
+        tokio::join!(Deployment::look(session, Profile::Bridge, Users::KnownOrLookedUp), Leased::on(docker));
+    let (deployment, leased) = (deployment?, leased?);
+    let image = &session.stack.orchestrator.image;
+    if !deployment.observed.images.contains_key(image) {
+        return Err(CliError::NoImage(image.to_string()).into());
+    }
+    // Nothing that keeps running is wanted, but what all containers stand on.
+    let desired = Desired { containers: Vec::new(), ..deployment.desired(session)? };
+    let plan = deployment.plan(session, &desired)?;
+    let architecture = &deployment.observed.machine.architecture;
+    execute(&plan, docker, &session.programs, architecture, session.reporter(), async |_| Ok(())).await?;
+    let container = for_client(&desired.stdio, command);
+    let name = place(session, &container, &leased).await?;
+    let server = start(docker, &name).await;
+    match server {
+        Ok(server) => Ok(Opened { name, server, leased }),
+        Err(error) => {
+            docker.remove(&name, true).await?;
+            Err(error.into())
+        }
+    }
+}
+
+async fn place(session: &Session<'_>, container: &Container, leased: &Leased) -> Result<String, Failure> {
+    let claim = Claim {
+        project: &session.stack.project,
+        places: session.stack.orchestrator.max_clients,
+        accept_unenforced: &session.stack.hardening.accept_unenforced,
+    };
+    Ok(create_for_client(&session.docker, container, claim, leased).await?)
+}
+
+async fn start(docker: &Docker, name: &str) -> Result<Server, EngineError> {
+    let ending = docker.ending(name);
+    let streams = docker.streams(name).await?;
+    docker.start(name).await?;
+    Ok(Server { streams, ending })
+}
+
+/// Removes what was left by those who could not clean up; whoever comes next tries again.
+async fn reap(docker: Docker, leased: Leased) {
+    for container in leased.left {
+        if docker.remove(&container.id, true).await.is_err() {
+            return;
+        }
+    }
+}
+
+/// Carries bytes until the server has ended, which it does whatever happens.
+async fn serve(
+    global: &Global,
+    docker: &Docker,
+    server: Server,
+    name: &str,
+    grace: Duration,
+    signals: &mut Signals,
+) -> Result<u8, Failure> {
+    let Server { streams, mut ending } = server;
+    let (tell, mut heard) = unbounded_channel();
+    let input = streams.input;
+    let _carrier = std::thread::spawn({
+        let (input, tell) = (std::sync::Arc::clone(&input), tell.clone());
+        move || carry_in(&*input, &tell)
+    });
+    std::thread::spawn(move || carry_out(streams.output, &tell));
+    let mut deadline: Option<(Instant, Why)> = None;
+    let (mut told, mut stopping, mut broken) = (false, false, false);
+    let ended = loop {
+        let due = deadline.map_or_else(Instant::now, |(due, _)| due);
+        tokio::select! {
+            ended = &mut ending => break ended,
+            Some(heard) = heard.recv(), if !told => match heard {
+                Heard::InputEnded => deadline = deadline.or(Some((Instant::now() + grace, Why::Grace))),
+                Heard::ClientGone => deadline = Some((Instant::now(), Why::Asked)),
+                Heard::OutputEnded => {
+                    told = true;
+                    deadline = Some((Instant::now() + STREAMLESS, Why::Broken));
+                }
+            },
+            () = sleep_until(due), if deadline.is_some() => {
+                if let Some((_, Why::Grace)) = deadline {
+                    global.reporter.warning(&format!(
+                        "the server did not end within {grace:?} of the end of its input, and is stopped"
+                    ));
+                }
+                broken |= matches!(deadline, Some((_, Why::Broken))) && !stopping;
+                deadline = None;
+                if !stopping {
+                    stopping = true;
+                    stop(docker, name);
+                }
+            }
+            () = signals.next() => {
+                let input = std::sync::Arc::clone(&input);
+                std::thread::spawn(move || input.close());
+                if stopping {
+                    // Whoever asks twice does not want to wait.
+                    docker.remove(name, true).await?;
+                } else {
+                    deadline = Some((Instant::now(), Why::Asked));
+                }
+            }
+        }
+    };
+    match ended.unwrap_or(Ok(-1)) {
+        Ok(_) if broken => Err(RunError::Broken(name.to_owned()).into()),
+        Ok(code) => {
+            if !told {
+                let _ = timeout(LAST_WORDS, until_told(&mut heard)).await;
+            }
+            Ok(u8::try_from(code).unwrap_or(OWN_FAILURE))
+        }
+        Err(error) => {
+            // It may be back, and have it still.
+            let _ = timeout(LAST_WORDS, docker.remove(name, true)).await;
+            Err(RunError::Lost(error).into())
+        }
+    }
+}
+
+/// Why a server is stopped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Why {
+    /// It went on for too long after its input had ended.
+    Grace,
+    /// Somebody asked, or nobody listens.
+    Asked,
+    /// Its streams have ended without it.
+    Broken,
+}
+
+/// Stops the server, which the engine goes on with even if nobody waits for it.
+fn stop(docker: &Docker, name: &str) {
+    let (docker, name) = (docker.clone(), name.to_owned());
+    tokio::spawn(async move { docker.stop(&name).await });
+}
+
+async fn until_told(heard: &mut UnboundedReceiver<Heard>) {
+    while heard.recv().await.is_some_and(|heard| heard != Heard::OutputEnded) {}
+}
+
+/// What asks this program to end: Ctrl-C, SIGTERM, and the end of the terminal or session.
+struct Signals(UnboundedReceiver<()>);
+
+impl Signals {
+    /// Listens from this call on.
+    #[cfg(unix)]
+    fn listen() -> Self {
+        use tokio::signal::unix::{SignalKind, signal};
+        let (tell, heard) = unbounded_channel();
+        for kind in [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()] {
+            // One that cannot be listened to keeps its default.
+            if let Ok(mut signal) = signal(kind) {
+                let tell = tell.clone();
+                tokio::spawn(async move { while signal.recv().await.is_some() && tell.send(()).is_ok() {} });
+            }
+        }
+        Self(heard)
+    }
+
+    /// Listens from this call on.
+    #[cfg(not(unix))]
+    fn listen() -> Self {
+        let (tell, heard) = unbounded_channel();
+        tokio::spawn(async move { while tokio::signal::ctrl_c().await.is_ok() && tell.send(()).is_ok() {} });
+        Self(heard)
+    }
+
+    async fn next(&mut self) {
+        if self.0.recv().await.is_none() {
+            std::future::pending::<()>().await;
+        }
+    }
+}
