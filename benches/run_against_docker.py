@@ -148,6 +148,7 @@ def main():
         (context / "Dockerfile").write_text('FROM scratch\nCOPY server /server\nENTRYPOINT ["/server"]\n')
         output(["docker", "build", "-q", "-t", IMAGE, str(context)])
         (folder / "mcpo.yaml").write_text(f"project: {PROJECT}\norchestrator:\n  image: {IMAGE}\n  status_tool: echo\n")
+        (folder / ".env").write_text("")
         ours = [program, "run"]
         subprocess.run(ours, cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, check=True)
         line = output([program, "--quiet", "render", "run"], cwd=folder)
