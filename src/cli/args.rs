@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use super::call_args::{CallArgs, ToolsArgs};
+
 /// Builds, provisions and proves hardened containers for MCP servers that speak stdio.
 #[derive(Debug, Parser)]
 #[command(
@@ -101,6 +103,10 @@ pub enum Verb {
     },
     /// Speak with what runs, and compare it with what was promised
     Verify,
+    /// Call one tool of the server, and print what it answers
+    Call(CallArgs),
+    /// List the tools of the server
+    Tools(ToolsArgs),
     /// Build the images that are missing or changed
     Build {
         /// Say what would be done, and do nothing

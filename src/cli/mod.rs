@@ -2,8 +2,11 @@
 
 mod args;
 mod build;
+mod call;
+mod call_args;
 mod completions;
 mod config;
+mod content;
 mod deploy;
 mod down;
 mod error;
@@ -19,9 +22,13 @@ mod reference;
 mod render;
 mod session;
 mod status;
+mod talk_error;
+mod through;
+mod tools;
 mod up;
 mod verify;
 
 pub use args::{Cli, Common, FormatArg, GenerationArg, LineArg, ProfileArg, RenderArgs, Verb, WhatArg};
+pub use call_args::{CallArgs, OutputArg, ThroughArgs, ToolsArgs};
 pub use program::main;
 pub use reference::write as write_reference;

@@ -2,14 +2,19 @@
 
 use std::ffi::OsString;
 use std::sync::OnceLock;
+use std::time::Duration;
 
 use clap::error::ErrorKind;
 use clap::{Parser, ValueEnum};
+use tokio::sync::watch;
+use tokio::time::sleep;
 
 use super::args::{Cli, FormatArg, Verb};
 use super::error::CliError;
 use super::session::Global;
-use super::{build, completions, config, down, import, init, logs, reference, render, status, up, verify};
+use super::{
+    build, call, completions, config, down, import, init, logs, reference, render, status, tools, up, verify,
+};
 use crate::diagnostic::{Exit, Failure};
 use crate::engine::Docker;
 use crate::env::Env;
@@ -38,7 +43,13 @@ pub fn main() -> Exit {
             return Exit::Bug;
         }
     };
-    let global = Global { common: cli.common, env, reporter, engine: OnceLock::new() };
+    let global = Global {
+        common: cli.common,
+        env,
+        reporter,
+        engine: OnceLock::new(),
+        interruption: watch::Sender::new(false),
+    };
     let exit = runtime.block_on(until_interrupted(&global, cli.verb));
     // Nothing is waited for that a verb left behind, such as a read of a closed log.
     runtime.shutdown_background();
@@ -83,13 +94,26 @@ fn asked_format(arguments: &[OsString]) -> Format {
     spelt.and_then(|value| FormatArg::from_str(value, false).ok()).map_or(Format::Human, format)
 }
 
+/// How long a verb may take to end by itself.
+const LAST_WORD: Duration = Duration::from_secs(2);
+
 async fn until_interrupted(global: &Global, verb: Verb) -> Exit {
     // From here on, before the first request: a signal must not find its default, which says nothing.
     let interruption = interrupted();
     let words = cut_short(&verb);
+    let mut running = Box::pin(run(global, verb));
     let outcome = tokio::select! {
-        outcome = run(global, verb) => outcome,
+        outcome = &mut running => outcome,
         () = interruption => {
+            // A verb that listens has a last word with its server; a second signal ends that too.
+            if global.interruption.send(true).is_ok() {
+                tokio::select! {
+                    _ = &mut running => {}
+                    () = sleep(LAST_WORD) => {}
+                    () = interrupted() => {}
+                }
+            }
+            drop(running);
             if let Some(words) = words {
                 global.reporter.cut_short(&format!("interrupted; {words}"));
             }
@@ -130,7 +154,9 @@ fn cut_short(verb: &Verb) -> Option<&'static str> {
         | Verb::Import { .. }
         | Verb::Man { .. }
         | Verb::Reference { .. } => "files that are done are kept",
+        Verb::Call(_) => "the call was given up",
         Verb::Up { .. }
+        | Verb::Tools(_)
         | Verb::Down { .. }
         | Verb::Build { .. }
         | Verb::Init { .. }
@@ -147,6 +173,8 @@ async fn run(global: &Global, verb: Verb) -> Result<Exit, Failure> {
         Verb::Status => status::run(global).await,
         Verb::Logs { service, follow, tail } => logs::run(global, service.as_deref(), follow, tail).await,
         Verb::Verify => verify::run(global).await,
+        Verb::Call(args) => Box::pin(call::run(global, &args)).await,
+        Verb::Tools(args) => Box::pin(tools::run(global, &args)).await,
         Verb::Build { dry_run } => build::run(global, dry_run).await,
         Verb::Render(args) => render::run(global, &args).await,
         Verb::Config => config::run(global),
