@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use super::call_args::{CallArgs, ToolsArgs};
 pub use super::run::RunArgs;
 
 /// Builds, provisions and proves hardened containers for MCP servers that speak stdio.
@@ -111,6 +112,10 @@ pub enum Verb {
         #[arg(long)]
         dry_run: bool,
     },
+    /// Call one tool of the server, and print what it answers
+    Call(CallArgs),
+    /// List the tools of the server
+    Tools(ToolsArgs),
     /// Build the images that are missing or changed
     Build {
         /// Say what would be done, and do nothing

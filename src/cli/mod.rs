@@ -2,9 +2,12 @@
 
 mod args;
 mod build;
+mod call;
+mod call_args;
 mod carry;
 mod completions;
 mod config;
+mod content;
 mod deploy;
 mod down;
 mod error;
@@ -22,11 +25,15 @@ mod render;
 mod run;
 mod session;
 mod status;
+mod talk_error;
+mod through;
+mod tools;
 mod up;
 mod verify;
 
 pub use args::{
     Cli, Common, FormatArg, GenerationArg, LineArg, ProfileArg, RenderArgs, RunArgs, Verb, WhatArg,
 };
+pub use call_args::{CallArgs, OutputArg, ThroughArgs, ToolsArgs};
 pub use program::main;
 pub use reference::write as write_reference;

@@ -3,16 +3,19 @@
 use std::ffi::OsString;
 use std::process::ExitCode;
 use std::sync::OnceLock;
+use std::time::Duration;
 
 use clap::error::ErrorKind;
 use clap::{Parser, ValueEnum};
+use tokio::sync::watch;
+use tokio::time::sleep;
 
 use super::args::{Cli, FormatArg, Verb};
 use super::error::CliError;
 use super::session::Global;
 use super::{
-    build, completions, config, down, import, init, logs, reap, reference, render, run as client, status, up,
-    verify,
+    build, call, completions, config, down, import, init, logs, reap, reference, render, run as client,
+    status, tools, up, verify,
 };
 use crate::diagnostic::{Exit, Failure};
 use crate::engine::Docker;
@@ -44,7 +47,13 @@ pub fn main() -> ExitCode {
             return Exit::Bug.into();
         }
     };
-    let global = Global { common: cli.common, env, reporter, engine: OnceLock::new() };
+    let global = Global {
+        common: cli.common,
+        env,
+        reporter,
+        engine: OnceLock::new(),
+        interruption: watch::Sender::new(false),
+    };
     if let Verb::Run(args) = cli.verb {
         let code = runtime.block_on(client::run(&global, args));
         runtime.shutdown_background();
@@ -101,13 +110,26 @@ fn asked_format(arguments: &[OsString]) -> Format {
     spelt.and_then(|value| FormatArg::from_str(value, false).ok()).map_or(Format::Human, format)
 }
 
+/// How long a verb may take to end by itself.
+const LAST_WORD: Duration = Duration::from_secs(2);
+
 async fn until_interrupted(global: &Global, verb: Verb) -> Exit {
     // From here on, before the first request: a signal must not find its default, which says nothing.
     let interruption = interrupted();
     let words = cut_short(&verb);
+    let mut running = Box::pin(run(global, verb));
     let outcome = tokio::select! {
-        outcome = run(global, verb) => outcome,
+        outcome = &mut running => outcome,
         () = interruption => {
+            // A verb that listens has a last word with its server; a second signal ends that too.
+            if global.interruption.send(true).is_ok() {
+                tokio::select! {
+                    _ = &mut running => {}
+                    () = sleep(LAST_WORD) => {}
+                    () = interrupted() => {}
+                }
+            }
+            drop(running);
             if let Some(words) = words {
                 global.reporter.cut_short(&format!("interrupted; {words}"));
             }
@@ -151,7 +173,9 @@ fn cut_short(verb: &Verb) -> Option<&'static str> {
         | Verb::Import { .. }
         | Verb::Man { .. }
         | Verb::Reference { .. } => "files that are done are kept",
+        Verb::Call(_) => "the call was given up",
         Verb::Up { .. }
+        | Verb::Tools(_)
         | Verb::Down { .. }
         | Verb::Build { .. }
         | Verb::Init { .. }
@@ -172,6 +196,8 @@ async fn run(global: &Global, verb: Verb) -> Result<Exit, Failure> {
         Verb::Reap { dry_run } => reap::run(global, dry_run).await,
         // Its code is the server's, so it is run by itself.
         Verb::Run(args) => Ok(if client::run(global, args).await == 0 { Exit::Done } else { Exit::Failed }),
+        Verb::Call(args) => Box::pin(call::run(global, &args)).await,
+        Verb::Tools(args) => Box::pin(tools::run(global, &args)).await,
         Verb::Build { dry_run } => build::run(global, dry_run).await,
         Verb::Render(args) => render::run(global, &args).await,
         Verb::Config => config::run(global),

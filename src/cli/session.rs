@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use tokio::sync::watch;
+
 use super::args::Common;
 use super::error::CliError;
 use super::program::Engine;
@@ -20,6 +22,8 @@ pub(super) struct Global {
     pub(super) env: Env,
     pub(super) reporter: Reporter,
     pub(super) engine: Engine,
+    /// Whether the process was interrupted. Whoever subscribes is given a moment to end by itself.
+    pub(super) interruption: watch::Sender<bool>,
 }
 
 impl Global {
@@ -53,7 +57,8 @@ impl Global {
         self.open_with(self.resolve()?.stack).await
     }
 
-    async fn open_with(&self, stack: Stack) -> Result<Session<'_>, Failure> {
+    /// The engine, for a description that was read.
+    pub(super) async fn open_with(&self, stack: Stack) -> Result<Session<'_>, Failure> {
         let docker = Docker::connect(Endpoint::find(&self.env)?).await?;
         let docker = self.engine.get_or_init(|| docker).clone();
         let programs = self.common.programs.clone().map_or_else(Programs::beside_this, Programs::in_folder);

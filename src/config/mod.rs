@@ -39,3 +39,4 @@ pub use stack::{
     App, Bridge, EnvFile, Hardening, LogPlace, Logs, Network, Orchestrator, Protection, Seccomp, Source,
     Stack,
 };
+pub(crate) use suggest::nearest;

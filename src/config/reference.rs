@@ -45,8 +45,8 @@ pub fn reference() -> String {
         .collect();
     let _ = write!(
         text,
-        "\nOther variables that start with `MCPO_` are {}; any further one is warned of.\n",
-        others.join(" and ")
+        "\nOther variables that start with `MCPO_` are read elsewhere: {}. Any further one is warned of.\n",
+        others.join(", ")
     );
     text
 }

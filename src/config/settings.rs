@@ -46,7 +46,7 @@ pub(super) const PREFIX: &str = "MCPO_";
 
 /// Variables of ours that are no settings: other parts read them. One that ends in `_` stands for
 /// all that start with it.
-pub(super) const VARIABLES_OF_OTHERS: [&str; 2] = ["MCPO_FILE", "MCPO_LOG_"];
+pub(super) const VARIABLES_OF_OTHERS: [&str; 3] = ["MCPO_FILE", "MCPO_LOG_", "MCPO_TOKEN"];
 
 /// The sections of `mcpo.yaml` and what each is about, in the order of the file.
 pub(super) const SECTIONS: [(&str, &str); 7] = [

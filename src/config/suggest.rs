@@ -6,7 +6,7 @@ const MAX_WORD: usize = 64;
 const ALIKE: f64 = 0.6;
 
 /// The candidate that a misspelt word is most like, where one is like it at all.
-pub(super) fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub(crate) fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     if word.len() > MAX_WORD {
         return None;
     }

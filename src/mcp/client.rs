@@ -1,12 +1,17 @@
 //! A client that finds out how a server speaks, and then calls its tools.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use tokio::time::{Instant, timeout_at};
 
-use super::framing::{FrameError, Lines};
+use super::answer::{CallError, ConnectError, Progress, Tool, ToolAnswer};
+use super::bare::{bare_line, bare_result};
+use super::envelope::{notification_line, request_line};
+use super::framing::{Lines, blank_line_ends};
 use super::message::{Dialect, Incoming, LEGACY, MODERN, RpcError};
+use super::meta::{client_info, client_meta, server_of, with_meta};
 
 /// How long a client waits.
 #[derive(Debug, Clone, Copy)]
@@ -23,47 +28,23 @@ impl Default for Patience {
     }
 }
 
-/// What a tool answered.
-#[derive(Debug, Clone, PartialEq)]
-pub struct ToolAnswer {
-    /// The structured content; else the text content read as JSON, or the text itself.
-    pub value: Value,
-    /// Whether the tool says that it failed.
-    pub is_error: bool,
+/// In which order a server is asked how it speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Order {
+    /// Handshake, stateless, bare: over whatever carries lines to a process, which may end over what it
+    /// does not know.
+    HandshakeFirst,
+    /// Stateless, handshake: over HTTP, where a handshake costs a session, and nobody ends over a question.
+    /// Silence is no dialect there.
+    StatelessFirst,
 }
 
-/// Why a call has no answer.
-#[derive(Debug, thiserror::Error)]
-pub enum CallError {
-    /// The server answered with an error of the protocol.
-    #[error("the server answered with error {code}: {message}")]
-    Refused {
-        /// JSON-RPC's code; 0 in the bare dialect, which has none.
-        code: i64,
-        /// The server's words.
-        message: String,
-    },
-    /// The server closed its output.
-    #[error("the server closed the connection before it answered")]
-    Closed,
-    /// No answer in time.
-    #[error("the server did not answer within {0:?}")]
-    Timeout(Duration),
-    /// What came could not be read.
-    #[error("the server's output cannot be read")]
-    Frame(#[source] FrameError),
-}
-
-/// Why no client came about.
-#[derive(Debug, thiserror::Error)]
-pub enum ConnectError<E> {
-    /// The connection itself could not be opened.
-    #[error("cannot reach the server")]
-    Open(#[source] E),
-    /// The server speaks no dialect that we do.
-    #[error("the server answers neither MCP nor bare JSON lines")]
-    NoDialect(#[source] CallError),
-}
+/// The code of a server that misses headers which repeat a tool's parameters.
+const HEADER_MISMATCH: i64 = -32020;
+/// The most pages of a list of tools; a server may give them out for ever.
+const MAX_PAGES: usize = 100;
+/// What watches a call.
+pub type Watch<'w> = &'w mut (dyn FnMut(Progress) + Send);
 
 /// A connection to one server. Sends one request at a time.
 #[derive(Debug)]
@@ -73,19 +54,39 @@ pub struct Client<L> {
     server: Option<String>,
     next_id: u64,
     patience: Patience,
+    /// The request whose answer is awaited, or was when its future was dropped.
+    pending: Option<u64>,
 }
 
 impl<L: Lines> Client<L> {
     /// Opens a connection and finds the server's dialect: handshake first, since most servers know
     /// nothing else and some end when spoken to otherwise, then stateless, then bare. A server
     /// that closes the connection over one of them is opened anew for the next.
-    pub async fn connect<E, O>(mut open: O, patience: Patience) -> Result<Self, ConnectError<E>>
+    pub async fn connect<E, O>(open: O, patience: Patience) -> Result<Self, ConnectError<E>>
+    where
+        O: AsyncFnMut() -> Result<L, E>,
+    {
+        Self::connect_in(Order::HandshakeFirst, open, patience).await
+    }
+
+    /// The same in an order.
+    pub async fn connect_in<E, O>(
+        order: Order,
+        mut open: O,
+        patience: Patience,
+    ) -> Result<Self, ConnectError<E>>
     where
         O: AsyncFnMut() -> Result<L, E>,
     {
         let lines = open().await.map_err(ConnectError::Open)?;
-        let mut client = Self { lines, dialect: Dialect::Bare, server: None, next_id: 1, patience };
-        for era in [Era::Legacy, Era::Modern] {
+        let mut client =
+            Self { lines, dialect: Dialect::Bare, server: None, next_id: 1, patience, pending: None };
+        let eras = match order {
+            Order::HandshakeFirst => [Era::Legacy, Era::Modern],
+            Order::StatelessFirst => [Era::Modern, Era::Legacy],
+        };
+        let mut last = CallError::Closed;
+        for era in eras {
             let found = match era {
                 Era::Legacy => client.initialize().await,
                 Era::Modern => client.discover().await,
@@ -97,11 +98,17 @@ impl<L: Lines> Client<L> {
                 }
                 Ok(None) => return Ok(client),
                 Err(CallError::Closed) => client.lines = open().await.map_err(ConnectError::Open)?,
-                Err(CallError::Refused { .. } | CallError::Timeout(_)) => {}
+                Err(error @ (CallError::Refused { .. } | CallError::Timeout(_))) => last = error,
+                Err(CallError::Transport(error)) if error.of_message => last = CallError::Transport(error),
+                Err(CallError::Transport(error)) => return Err(ConnectError::Transport(error)),
                 Err(error @ CallError::Frame(_)) => return Err(ConnectError::NoDialect(error)),
             }
         }
-        Ok(client)
+        match (order, last) {
+            (Order::HandshakeFirst, _) => Ok(client),
+            (Order::StatelessFirst, CallError::Transport(error)) => Err(ConnectError::Transport(error)),
+            (Order::StatelessFirst, last) => Err(ConnectError::NoDialect(last)),
+        }
     }
 
     /// How the server is spoken to.
@@ -114,31 +121,156 @@ impl<L: Lines> Client<L> {
         self.server.as_deref()
     }
 
-    /// The connection, for what comes after the calls.
-    pub fn into_lines(self) -> L {
-        self.lines
+    /// The connection.
+    pub fn lines(&self) -> &L {
+        &self.lines
+    }
+
+    /// The connection, for what is none of a client's affairs.
+    pub fn lines_mut(&mut self) -> &mut L {
+        &mut self.lines
+    }
+
+    /// The same over a connection that is part of another.
+    pub fn map<M>(self, whole: impl FnOnce(L) -> M) -> Client<M> {
+        let Self { lines, dialect, server, next_id, patience, pending } = self;
+        Client { lines: whole(lines), dialect, server, next_id, patience, pending }
+    }
+
+    /// How long it waits from now on.
+    pub fn set_patience(&mut self, patience: Patience) {
+        self.patience = patience;
+    }
+
+    /// Says goodbye, within `patience`.
+    pub async fn close(mut self, patience: Duration) {
+        // A server that does not say it is left all the same.
+        let _ = tokio::time::timeout(patience, self.lines.close()).await;
     }
 
     /// Calls a tool; `arguments` is a JSON object.
     pub async fn call(&mut self, tool: &str, arguments: Value) -> Result<ToolAnswer, CallError> {
-        let patience = self.patience.call;
-        if self.dialect == Dialect::Bare {
-            self.write(&json!({"method": tool, "params": arguments})).await?;
-            return Ok(ToolAnswer::of_bare(self.receive_bare(patience).await?));
-        }
-        let params = json!({"name": tool, "arguments": arguments});
-        let result = self.request("tools/call", params, patience).await?;
-        Ok(ToolAnswer::of_result(&result))
+        let result = self.call_watched(tool, &arguments.to_string(), None).await?;
+        Ok(ToolAnswer::of_result(&serde_json::from_str(&result).unwrap_or_default()))
     }
 
-    /// The names of the server's tools; none in the bare dialect, which cannot list them.
-    pub async fn tools(&mut self) -> Result<Vec<String>, CallError> {
+    /// Calls a tool, and returns the whole result as JSON, as it came. `arguments` is the text of a JSON
+    /// object, and stays as it is written. With `watch` the server is asked to say how far it is, which
+    /// it need not do. Dropped before its end, it leaves the call to [`Client::cancel`].
+    pub async fn call_watched(
+        &mut self,
+        tool: &str,
+        arguments: &str,
+        mut watch: Option<Watch<'_>>,
+    ) -> Result<String, CallError> {
         if self.dialect == Dialect::Bare {
-            return Ok(Vec::new());
+            return self.call_bare(tool, arguments).await;
         }
-        let result = self.request("tools/list", json!({}), self.patience.call).await?;
-        let tools = result.get("tools").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
-        Ok(tools.iter().filter_map(|tool| tool.get("name")?.as_str().map(str::to_owned)).collect())
+        // Reborrowed, for the second time that there may be.
+        let first =
+            self.call_once(tool, arguments, watch.as_mut().map(|watch| &mut **watch as Watch<'_>)).await;
+        match first {
+            // Which parameters are to be repeated in headers is known from the tool's description.
+            Err(CallError::Refused { code: HEADER_MISMATCH, .. }) => {
+                self.tools().await?;
+                self.call_once(tool, arguments, watch).await
+            }
+            other => other,
+        }
+    }
+
+    /// Every tool of the server's, page by page; none in the bare dialect, which cannot list them.
+    pub async fn tools(&mut self) -> Result<Vec<Tool>, CallError> {
+        let (mut tools, mut cursors) = (Vec::new(), BTreeSet::new());
+        if self.dialect == Dialect::Bare {
+            return Ok(tools);
+        }
+        let mut params = Map::new();
+        for _ in 0..MAX_PAGES {
+            let result = self.request("tools/list", params.clone(), None).await?;
+            let mut result: Value = serde_json::from_str(&result).unwrap_or_default();
+            if let Some(Value::Array(page)) = result.get_mut("tools").map(Value::take) {
+                tools.extend(page.into_iter().filter_map(Tool::of));
+            }
+            let Some(cursor) = result.get("nextCursor").and_then(Value::as_str) else { break };
+            if !cursors.insert(cursor.to_owned()) {
+                break;
+            }
+            params.insert("cursor".to_owned(), cursor.into());
+        }
+        Ok(tools)
+    }
+
+    /// Takes back the request whose future was dropped, or that was not answered in time: by the
+    /// transport's own means, or by `notifications/cancelled`. The bare dialect has no word for it.
+    pub async fn cancel(&mut self, reason: &str) -> Result<(), CallError> {
+        let Some(id) = self.pending.take() else { return Ok(()) };
+        if self.lines.withdraw() || self.dialect == Dialect::Bare {
+            return Ok(());
+        }
+        let params = json!({"requestId": id, "reason": reason}).to_string();
+        self.write(notification_line("notifications/cancelled", Some(&params))).await
+    }
+
+    async fn call_bare(&mut self, tool: &str, arguments: &str) -> Result<String, CallError> {
+        self.write(bare_line(tool, Some(arguments))).await?;
+        let deadline = Instant::now() + self.patience.call;
+        loop {
+            if let Incoming::Bare(line) = self.receive(deadline, self.patience.call).await? {
+                return Ok(bare_result(&line));
+            }
+        }
+    }
+
+    async fn call_once(
+        &mut self,
+        tool: &str,
+        arguments: &str,
+        watch: Option<Watch<'_>>,
+    ) -> Result<String, CallError> {
+        let meta = self.meta(watch.is_some());
+        let meta = meta.map(|meta| format!(r#","_meta":{}"#, Value::Object(meta))).unwrap_or_default();
+        let params = format!(r#"{{"name":{},"arguments":{arguments}{meta}}}"#, Value::from(tool));
+        self.asked("tools/call", &params, watch).await
+    }
+
+    async fn request(
+        &mut self,
+        method: &str,
+        mut params: Map<String, Value>,
+        watch: Option<Watch<'_>>,
+    ) -> Result<String, CallError> {
+        if let Some(meta) = self.meta(watch.is_some()) {
+            params.insert("_meta".to_owned(), meta.into());
+        }
+        self.asked(method, &Value::Object(params).to_string(), watch).await
+    }
+
+    /// What goes with the next request.
+    fn meta(&self, watched: bool) -> Option<Map<String, Value>> {
+        let mut meta = match self.dialect {
+            Dialect::Modern(_) => client_meta(),
+            _ => Map::new(),
+        };
+        if watched {
+            meta.insert("progressToken".to_owned(), self.next_id.into());
+        }
+        (!meta.is_empty()).then_some(meta)
+    }
+
+    async fn asked(
+        &mut self,
+        method: &str,
+        params: &str,
+        watch: Option<Watch<'_>>,
+    ) -> Result<String, CallError> {
+        let id = self.send_request(method, params).await?;
+        self.pending = Some(id);
+        let answer = self.receive_answer(id, self.patience.call, Otherwise::Ignore, watch).await;
+        if !matches!(answer, Err(CallError::Timeout(_))) {
+            self.pending = None;
+        }
+        answer?.ok_or(CallError::Closed)
     }
 
     async fn initialize(&mut self) -> Result<Option<Dialect>, CallError> {
@@ -147,36 +279,30 @@ impl<L: Lines> Client<L> {
             "capabilities": {},
             "clientInfo": client_info(),
         });
-        let id = self.send_request("initialize", params).await?;
-        let Some(result) = self.receive_answer(id, self.patience.probe, Otherwise::Bare).await? else {
-            return Ok(None);
-        };
-        self.server = server_of(&result);
-        self.write(&json!({"jsonrpc": "2.0", "method": "notifications/initialized"})).await?;
+        let Some(result) = self.probe("initialize", &params).await? else { return Ok(None) };
+        self.write(notification_line("notifications/initialized", None)).await?;
         let version = result.get("protocolVersion").and_then(Value::as_str).unwrap_or(LEGACY);
         Ok(Some(Dialect::Legacy(version.to_owned())))
     }
 
     async fn discover(&mut self) -> Result<Option<Dialect>, CallError> {
-        let id = self.send_request("server/discover", with_meta(json!({}))).await?;
-        let Some(result) = self.receive_answer(id, self.patience.probe, Otherwise::Bare).await? else {
-            return Ok(None);
-        };
-        self.server = server_of(&result);
-        Ok(Some(Dialect::Modern(MODERN.to_owned())))
+        let found = self.probe("server/discover", &with_meta(json!({}))).await?;
+        Ok(found.map(|_| Dialect::Modern(MODERN.to_owned())))
     }
 
-    async fn request(&mut self, method: &str, params: Value, patience: Duration) -> Result<Value, CallError> {
-        let params = if matches!(self.dialect, Dialect::Modern(_)) { with_meta(params) } else { params };
-        let id = self.send_request(method, params).await?;
-        let answer = self.receive_answer(id, patience, Otherwise::Ignore).await?;
-        answer.ok_or(CallError::Closed)
+    /// The first request in a dialect; `None` where the server turned out to speak the bare one.
+    async fn probe(&mut self, method: &str, params: &Value) -> Result<Option<Value>, CallError> {
+        let id = self.send_request(method, &params.to_string()).await?;
+        let result = self.receive_answer(id, self.patience.probe, Otherwise::Bare, None).await?;
+        let result = result.map(|result| serde_json::from_str::<Value>(&result).unwrap_or_default());
+        self.server = result.as_ref().and_then(server_of);
+        Ok(result)
     }
 
-    async fn send_request(&mut self, method: &str, params: Value) -> Result<u64, CallError> {
+    async fn send_request(&mut self, method: &str, params: &str) -> Result<u64, CallError> {
         let id = self.next_id;
         self.next_id += 1;
-        self.write(&json!({"jsonrpc": "2.0", "id": id, "method": method, "params": params})).await?;
+        self.write(request_line(id, method, Some(params))).await?;
         Ok(id)
     }
 
@@ -186,7 +312,8 @@ impl<L: Lines> Client<L> {
         id: u64,
         patience: Duration,
         otherwise: Otherwise,
-    ) -> Result<Option<Value>, CallError> {
+        mut watch: Option<Watch<'_>>,
+    ) -> Result<Option<String>, CallError> {
         let deadline = Instant::now() + patience;
         loop {
             match self.receive(deadline, patience).await? {
@@ -194,42 +321,42 @@ impl<L: Lines> Client<L> {
                 Incoming::Error(of, RpcError { code, message }) if of == id => {
                     return Err(CallError::Refused { code, message });
                 }
-                Incoming::Request(id, method) => self.answer(id, &method).await?,
+                Incoming::Request(id, method) => self.answer(&id, &method).await?,
+                Incoming::Notification(method, params) if method == "notifications/progress" => {
+                    if let (Some(watch), Some(progress)) = (watch.as_mut(), Progress::read(&params, id)) {
+                        watch(progress);
+                    }
+                }
                 Incoming::Bare(_) if otherwise == Otherwise::Bare => return Ok(None),
                 _ => {}
             }
         }
     }
 
-    async fn receive_bare(&mut self, patience: Duration) -> Result<Value, CallError> {
-        let deadline = Instant::now() + patience;
-        loop {
-            if let Incoming::Bare(value) = self.receive(deadline, patience).await? {
-                return Ok(value);
-            }
-        }
-    }
-
     async fn receive(&mut self, deadline: Instant, patience: Duration) -> Result<Incoming, CallError> {
         let line = timeout_at(deadline, self.lines.receive()).await;
-        let line = line.map_err(|_| CallError::Timeout(patience))?.map_err(CallError::Frame)?;
+        let line = line.map_err(|_| CallError::Timeout(patience))??;
         line.as_deref().map(Incoming::read).ok_or(CallError::Closed)
     }
 
     /// We declare no capability, so a server may only ping.
-    async fn answer(&mut self, id: Value, method: &str) -> Result<(), CallError> {
+    async fn answer(&mut self, id: &Value, method: &str) -> Result<(), CallError> {
         let reply = if method == "ping" {
             json!({"jsonrpc": "2.0", "id": id, "result": {}})
         } else {
             let error = json!({"code": -32601, "message": format!("this client does not offer {method}")});
             json!({"jsonrpc": "2.0", "id": id, "error": error})
         };
-        self.write(&reply).await
+        self.write(reply.to_string()).await
     }
 
-    async fn write(&mut self, message: &Value) -> Result<(), CallError> {
+    async fn write(&mut self, message: String) -> Result<(), CallError> {
+        // Arguments may have been laid out on several lines.
+        let mut message = message.into_bytes();
+        blank_line_ends(&mut message);
+        let message = String::from_utf8(message).unwrap_or_default();
         // A server that is gone shows as a broken pipe here or as the end of its output there.
-        self.lines.send(&message.to_string()).await.map_err(|_| CallError::Closed)
+        self.lines.send(&message).await.map_err(|_| CallError::Closed)
     }
 }
 
@@ -245,179 +372,6 @@ enum Otherwise {
     Ignore,
 }
 
-fn client_info() -> Value {
-    json!({"name": "mcpo-deploy", "version": env!("CARGO_PKG_VERSION")})
-}
-
-/// The parameters of a request in the stateless era, from a client without capabilities.
-#[must_use]
-pub fn with_meta(mut params: Value) -> Value {
-    params["_meta"] = json!({
-        "io.modelcontextprotocol/protocolVersion": MODERN,
-        "io.modelcontextprotocol/clientCapabilities": {},
-        "io.modelcontextprotocol/clientInfo": client_info(),
-    });
-    params
-}
-
-fn server_of(result: &Value) -> Option<String> {
-    let info = result.get("serverInfo")?;
-    let name = info.get("name")?.as_str()?;
-    let version = info.get("version").and_then(Value::as_str).unwrap_or("");
-    Some(format!("{name} {version}").trim_end().to_owned())
-}
-
-impl ToolAnswer {
-    /// Of an answer in the bare dialect: one with an `error` says that the tool failed.
-    #[must_use]
-    pub fn of_bare(value: Value) -> Self {
-        let is_error = value.get("error").is_some_and(|error| !error.is_null());
-        Self { value, is_error }
-    }
-
-    /// Of the result of `tools/call`.
-    #[must_use]
-    pub fn of_result(result: &Value) -> Self {
-        let is_error = result.get("isError").and_then(Value::as_bool).unwrap_or(false);
-        if let Some(structured) = result.get("structuredContent").filter(|value| !value.is_null()) {
-            return Self { value: structured.clone(), is_error };
-        }
-        let content = result.get("content").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
-        let texts: Vec<&str> = content.iter().filter_map(|part| part.get("text")?.as_str()).collect();
-        let text = texts.join("\n");
-        let value = serde_json::from_str(&text).unwrap_or(Value::String(text));
-        Self { value, is_error }
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::mcp::StdioLines;
-    use tokio::io::{
-        AsyncBufReadExt, AsyncWriteExt, BufReader, DuplexStream, ReadHalf, WriteHalf, duplex, split,
-    };
-
-    type Pipe = StdioLines<ReadHalf<DuplexStream>, WriteHalf<DuplexStream>>;
-
-    /// A server that answers each line with what `reply` says, and closes where it says `None`.
-    fn server(reply: fn(&Value) -> Option<Value>) -> Pipe {
-        let (ours, theirs) = duplex(1 << 16);
-        tokio::spawn(async move {
-            let (reader, mut writer) = split(theirs);
-            let mut lines = BufReader::new(reader).lines();
-            while let Ok(Some(line)) = lines.next_line().await {
-                let message = serde_json::from_str(&line).expect("the client sends JSON");
-                let Some(answer) = reply(&message) else { return };
-                if !answer.is_null() && writer.write_all(format!("{answer}\n").as_bytes()).await.is_err() {
-                    return;
-                }
-            }
-        });
-        let (reader, writer) = split(ours);
-        StdioLines::new(reader, writer, 1 << 16)
-    }
-
-    async fn connect(reply: fn(&Value) -> Option<Value>) -> Client<Pipe> {
-        let patience = Patience { probe: Duration::from_millis(200), call: Duration::from_secs(5) };
-        Client::connect(async || Ok::<_, std::convert::Infallible>(server(reply)), patience)
-            .await
-            .expect("a client")
-    }
-
-    fn result(message: &Value, result: &Value) -> Value {
-        json!({"jsonrpc": "2.0", "id": message["id"], "result": result})
-    }
-
-    fn refused(message: &Value) -> Value {
-        json!({"jsonrpc": "2.0", "id": message["id"], "error": {"code": -32601, "message": "no such method"}})
-    }
-
-    fn legacy(message: &Value) -> Option<Value> {
-        Some(match message["method"].as_str()? {
-            "initialize" => result(
-                message,
-                &json!({"protocolVersion": "2025-06-18", "serverInfo": {"name": "s", "version": "1"}}),
-            ),
-            "tools/call" => {
-                result(message, &json!({"content": [{"type": "text", "text": "{\"status\":\"active\"}"}]}))
-            }
-            "tools/list" => result(message, &json!({"tools": [{"name": "a"}, {"name": "b"}]})),
-            _ => Value::Null,
-        })
-    }
-
-    fn modern(message: &Value) -> Option<Value> {
-        let version = &message["params"]["_meta"]["io.modelcontextprotocol/protocolVersion"];
-        Some(match message["method"].as_str()? {
-            "initialize" => refused(message),
-            _ if version != MODERN => refused(message),
-            "server/discover" => result(message, &json!({"serverInfo": {"name": "m"}})),
-            _ => result(message, &json!({"structuredContent": {"status": "active"}, "isError": false})),
-        })
-    }
-
-    fn bare(message: &Value) -> Option<Value> {
-        Some(match message["method"].as_str()? {
-            "status" => json!({"status": "active"}),
-            _ => json!({"error": "unknown method"}),
-        })
-    }
-
-    #[tokio::test]
-    async fn a_server_with_a_handshake_is_spoken_to_with_a_handshake() {
-        let mut client = connect(legacy).await;
-        assert_eq!((client.dialect(), client.server()), (&Dialect::Legacy("2025-06-18".into()), Some("s 1")));
-        let answer = client.call("status", json!({})).await.expect("an answer");
-        assert_eq!(answer, ToolAnswer { value: json!({"status": "active"}), is_error: false });
-        assert_eq!(client.tools().await.expect("a list"), ["a", "b"]);
-    }
-
-    #[tokio::test]
-    async fn a_stateless_server_gets_its_metadata_with_every_request() {
-        let mut client = connect(modern).await;
-        assert_eq!(client.dialect(), &Dialect::Modern(MODERN.into()));
-        assert_eq!(
-            client.call("status", json!({})).await.expect("an answer").value,
-            json!({"status": "active"})
-        );
-    }
-
-    #[tokio::test]
-    async fn a_bare_server_is_found_by_its_answer_without_json_rpc() {
-        let mut client = connect(bare).await;
-        assert_eq!(client.dialect(), &Dialect::Bare);
-        assert!(!client.call("status", json!({})).await.expect("an answer").is_error);
-        assert!(client.call("other", json!({})).await.expect("an answer").is_error);
-    }
-
-    #[tokio::test]
-    async fn a_server_that_ends_over_an_unknown_method_is_opened_anew() {
-        let mut client =
-            connect(|message| (message["method"] == "status").then(|| json!({"status": "active"}))).await;
-        assert_eq!(client.dialect(), &Dialect::Bare);
-        assert_eq!(client.call("status", json!({})).await.expect("an answer").value["status"], "active");
-    }
-
-    #[tokio::test]
-    async fn a_bare_server_that_ignores_what_it_does_not_know_is_found_by_its_silence() {
-        let mut client = connect(|message| {
-            Some(if message["method"] == "status" { json!({"ok": true}) } else { Value::Null })
-        })
-        .await;
-        assert_eq!(client.call("status", json!({})).await.expect("an answer").value, json!({"ok": true}));
-    }
-
-    #[tokio::test]
-    async fn an_error_of_the_protocol_and_a_closed_connection_are_different_errors() {
-        let mut client = connect(|message| match message["method"].as_str()? {
-            "initialize" => legacy(message),
-            "tools/list" => Some(refused(message)),
-            "tools/call" => None,
-            _ => Some(Value::Null),
-        })
-        .await;
-        assert!(matches!(client.tools().await, Err(CallError::Refused { code: -32601, .. })));
-        assert!(matches!(client.call("status", json!({})).await, Err(CallError::Closed)));
-    }
-}
+#[path = "client_tests.rs"]
+mod tests;

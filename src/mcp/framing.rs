@@ -1,5 +1,6 @@
 //! One message per line, bounded, and safe to cancel.
 
+use std::fmt;
 use std::future::Future;
 use std::io;
 
@@ -21,6 +22,30 @@ pub enum FrameError {
     /// The stream failed.
     #[error(transparent)]
     Io(#[from] io::Error),
+    /// The transport answered with something that is no message.
+    #[error(transparent)]
+    Transport(#[from] TransportError),
+}
+
+/// What a transport says in a message's place, in its own words.
+#[derive(Debug)]
+pub struct TransportError {
+    /// Its own error, by which somebody who knows the transport may know more.
+    pub error: Box<dyn std::error::Error + Send + Sync>,
+    /// Whether it was this message that it did not take, so that another one may fare better.
+    pub of_message: bool,
+}
+
+impl fmt::Display for TransportError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.error.fmt(f)
+    }
+}
+
+impl std::error::Error for TransportError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.error.source()
+    }
 }
 
 /// Makes a message one line: between the tokens of JSON a line's end is a space like any other, and within
@@ -242,6 +267,17 @@ pub trait Lines: Send {
 
     /// The next line, or `None` at the end. Safe to cancel.
     fn receive(&mut self) -> impl Future<Output = Result<Option<String>, FrameError>> + Send;
+
+    /// Takes the request back that was sent last, where the transport has a way of its own to say so;
+    /// `false` where only a message can.
+    fn withdraw(&mut self) -> bool {
+        false
+    }
+
+    /// Says goodbye, where the transport has a word for it. Without a deadline of its own.
+    fn close(&mut self) -> impl Future<Output = ()> + Send {
+        async {}
+    }
 }
 
 /// [`Lines`] over a byte stream in each direction.

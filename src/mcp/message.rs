@@ -4,6 +4,9 @@ use std::fmt;
 
 use serde::Deserialize;
 use serde_json::Value;
+use serde_json::value::RawValue;
+
+use super::envelope::present;
 
 /// The newest revision with a handshake.
 pub const LEGACY: &str = "2025-11-25";
@@ -58,18 +61,20 @@ pub fn is_bare_request(message: &Value) -> bool {
     message.get("jsonrpc").is_none() && message.get("method").is_some_and(Value::is_string)
 }
 
-/// What came from a server.
+/// What came from a server. What is JSON in it is text, as it came.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Incoming {
     /// The answer to our request of that id.
-    Result(u64, Value),
+    Result(u64, String),
     /// The error to our request of that id.
     Error(u64, RpcError),
     /// A request of the server's, with its id as it came.
     Request(Value, String),
+    /// A notification: its method and its parameters.
+    Notification(String, String),
     /// JSON that is no JSON-RPC: an answer in the bare dialect.
-    Bare(Value),
-    /// A notification, an answer to nobody, or no JSON at all.
+    Bare(String),
+    /// An answer to nobody, or no JSON at all.
     Other,
 }
 
@@ -84,24 +89,47 @@ pub struct RpcError {
     pub message: String,
 }
 
+/// A line's members, as far as they say what it is.
+#[derive(Deserialize)]
+struct Parts<'a> {
+    #[serde(borrow, default)]
+    jsonrpc: Option<&'a RawValue>,
+    #[serde(default)]
+    id: Value,
+    #[serde(default)]
+    method: Value,
+    #[serde(borrow, default)]
+    params: Option<&'a RawValue>,
+    /// `null` is one too.
+    #[serde(borrow, default, deserialize_with = "present")]
+    result: Option<&'a RawValue>,
+    #[serde(default)]
+    error: Option<Value>,
+}
+
 impl Incoming {
     /// Reads a line.
     #[must_use]
     pub fn read(line: &str) -> Self {
-        let Ok(mut message) = serde_json::from_str::<Value>(line) else { return Self::Other };
-        if message.get("jsonrpc").is_none() {
-            return if message.is_object() { Self::Bare(message) } else { Self::Other };
+        let line = line.trim();
+        // A list would be read as its members in their order.
+        let parts = line.starts_with('{').then(|| serde_json::from_str::<Parts<'_>>(line).ok()).flatten();
+        let Some(Parts { jsonrpc, id, method, params, result, error }) = parts else { return Self::Other };
+        if jsonrpc.is_none() {
+            return Self::Bare(line.to_owned());
         }
-        let id = message.get("id").cloned().unwrap_or(Value::Null);
-        if let Some(method) = message.get("method").and_then(Value::as_str) {
-            return if id.is_null() { Self::Other } else { Self::Request(id, method.to_owned()) };
+        if let Value::String(method) = method {
+            if id.is_null() {
+                return Self::Notification(method, params.map_or("{}", RawValue::get).to_owned());
+            }
+            return Self::Request(id, method);
         }
         let Some(id) = id.as_u64() else { return Self::Other };
-        if let Some(error) = message.get_mut("error").map(Value::take) {
+        if let Some(error) = error {
             let unknown = || RpcError { code: 0, message: "an error without a message".to_owned() };
             return Self::Error(id, serde_json::from_value(error).unwrap_or_else(|_| unknown()));
         }
-        message.get_mut("result").map_or(Self::Other, |result| Self::Result(id, result.take()))
+        result.map_or(Self::Other, |result| Self::Result(id, result.get().to_owned()))
     }
 }
 
@@ -129,12 +157,20 @@ mod tests {
     fn lines_are_told_apart() {
         let error = RpcError { code: -32601, message: "no".into() };
         for (line, expected) in [
-            (r#"{"jsonrpc":"2.0","id":3,"result":{}}"#, Incoming::Result(3, json!({}))),
+            (r#"{"jsonrpc":"2.0","id":3,"result":{}}"#, Incoming::Result(3, "{}".into())),
+            (
+                r#"{"jsonrpc":"2.0","id":3,"result":{"n": 1e999}}"#,
+                Incoming::Result(3, r#"{"n": 1e999}"#.into()),
+            ),
             (r#"{"jsonrpc":"2.0","id":3,"error":{"code":-32601,"message":"no"}}"#, Incoming::Error(3, error)),
             (r#"{"jsonrpc":"2.0","id":"a","method":"ping"}"#, Incoming::Request(json!("a"), "ping".into())),
-            (r#"{"jsonrpc":"2.0","method":"notifications/x"}"#, Incoming::Other),
+            (
+                r#"{"jsonrpc":"2.0","method":"n","params":{"a": 1}}"#,
+                Incoming::Notification("n".into(), r#"{"a": 1}"#.into()),
+            ),
             (r#"{"jsonrpc":"2.0","id":null,"error":{}}"#, Incoming::Other),
-            (r#"{"status":"active"}"#, Incoming::Bare(json!({"status": "active"}))),
+            (r#"{"status":"active"}"#, Incoming::Bare(r#"{"status":"active"}"#.into())),
+            (r#"["2.0",3,"m"]"#, Incoming::Other),
             ("starting…", Incoming::Other),
             ("7", Incoming::Other),
         ] {

@@ -1,6 +1,9 @@
 //! The keys of `_meta` that MCP 2026-07-28 defines, and what puts them there.
 
+use serde_json::{Map, Value, json};
+
 use super::envelope::Members;
+use super::message::MODERN;
 
 /// The revision that a request is of.
 pub const VERSION_KEY: &str = "io.modelcontextprotocol/protocolVersion";
@@ -44,6 +47,33 @@ pub fn change_meta(text: &str, change: impl FnOnce(&mut Members<'_>)) -> Option<
         members.set("_meta", meta.to_string());
     }
     Some(members.to_string())
+}
+
+/// Who we are, as a client.
+pub(super) fn client_info() -> Value {
+    json!({"name": "mcpo-deploy", "version": env!("CARGO_PKG_VERSION")})
+}
+
+/// What every request in the stateless era says of a client without capabilities.
+pub(super) fn client_meta() -> Map<String, Value> {
+    let members = [(VERSION_KEY, MODERN.into()), (CAPABILITIES_KEY, json!({})), (CLIENT_KEY, client_info())];
+    members.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
+}
+
+/// The parameters of a request in the stateless era, from a client without capabilities.
+#[must_use]
+pub fn with_meta(mut params: Value) -> Value {
+    params["_meta"] = client_meta().into();
+    params
+}
+
+/// The name and version in the answer to a handshake, or in that to `server/discover`, which has them in
+/// its `_meta`.
+pub(super) fn server_of(result: &Value) -> Option<String> {
+    let info = result.get("serverInfo").or_else(|| result.get("_meta")?.get(SERVER_KEY))?;
+    let name = info.get("name")?.as_str()?;
+    let version = info.get("version").and_then(Value::as_str).unwrap_or("");
+    Some(format!("{name} {version}").trim_end().to_owned())
 }
 
 #[cfg(test)]

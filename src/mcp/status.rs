@@ -2,7 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::client::{CallError, Client};
+use super::answer::CallError;
+use super::client::Client;
 use super::framing::Lines;
 use super::message::Dialect;
 
@@ -54,8 +55,9 @@ impl<L: Lines> Client<L> {
     pub async fn status(&mut self, tool: StatusTool<'_>) -> Result<Shown, StatusError> {
         if *self.dialect() != Dialect::Bare {
             let listed = self.tools().await?;
-            if !listed.iter().any(|name| name == tool.name) {
+            if !listed.iter().any(|listed| listed.name == tool.name) {
                 return if tool.required {
+                    let listed = listed.into_iter().map(|tool| tool.name).collect();
                     Err(StatusError::NoTool { tool: tool.name.to_owned(), listed })
                 } else {
                     Ok(Shown::Tools(listed.len()))

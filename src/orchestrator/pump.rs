@@ -52,7 +52,7 @@ impl<R: AsyncRead + Unpin> Pump<R> {
                         }
                     }
                 }
-                Err(FrameError::Io(error)) => {
+                Err(error @ (FrameError::Io(_) | FrameError::Transport(_))) => {
                     warn!(%error, "stdin failed");
                     break;
                 }

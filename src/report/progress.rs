@@ -50,6 +50,17 @@ impl Progress {
         }
     }
 
+    /// How far something is that somebody else does; `false` where that is a line to be said.
+    pub(super) fn shows(&self, what: &str, far: &str) -> bool {
+        if self.redraws {
+            if self.bar.lock().is_ok_and(|bar| bar.is_none()) {
+                self.replace(Some(spinner(what)));
+            }
+            self.line(&Event::Progress(far.to_owned()));
+        }
+        self.redraws
+    }
+
     /// Takes the line away for good: what it was about has ended.
     pub(super) fn end(&self) {
         self.replace(None);

@@ -160,6 +160,18 @@ impl Reporter {
         self.say(&format!("warning: {text}"));
     }
 
+    /// How far something is that somebody else does: one redrawn line on a terminal, and else a line each.
+    pub fn progress(&self, what: &str, far: &str) {
+        if self.style.verbosity > Verbosity::Quiet && !self.progress.shows(what, far) {
+            self.say(&format!("{what}: {far}"));
+        }
+    }
+
+    /// It is over.
+    pub fn end_progress(&self) {
+        self.progress.end();
+    }
+
     /// The last word of something that was cut short.
     pub fn cut_short(&self, text: &str) {
         self.progress.end();

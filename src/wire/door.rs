@@ -1,8 +1,7 @@
-//! How a bridge of our own is entered: in the clear or with TLS, with a token or without.
+//! How a server is entered: in the clear or with TLS, with a token or without.
 
 use std::fmt;
 use std::io;
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use hyper::header::{AUTHORIZATION, HeaderName, HeaderValue};
@@ -10,10 +9,11 @@ use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, Server
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, Error, SignatureScheme};
+use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
+
+use super::place::Place;
 
 /// What it takes to be let in. By default nothing. Its `Debug` shows no token.
 #[derive(Debug, Clone, Default)]
@@ -41,6 +41,33 @@ impl Door {
         Ok(Self { tls: Some(Arc::new(config)), ..self })
     }
 
+    /// TLS with who has a certificate for the name that was asked for, of an authority that the browsers
+    /// trust; unless a certificate was given, which is then the only one that is trusted.
+    pub fn with_tls(self) -> Result<Self, String> {
+        if self.tls.is_some() {
+            return Ok(self);
+        }
+        let roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .map_err(|error| error.to_string())?;
+        let config = config.with_root_certificates(roots).with_no_client_auth();
+        Ok(Self { tls: Some(Arc::new(config)), ..self })
+    }
+
+    /// In the clear, whatever certificate was given.
+    #[must_use]
+    pub fn without_tls(self) -> Self {
+        Self { tls: None, ..self }
+    }
+
+    /// Whether a token is shown.
+    #[must_use]
+    pub fn shows_token(&self) -> bool {
+        self.bearer.is_some()
+    }
+
     /// A bearer token; white space around it does not count.
     pub fn with_bearer(self, token: &str) -> Result<Self, String> {
         let token = token.trim();
@@ -57,13 +84,13 @@ impl Door {
     }
 
     /// Connects. Without a deadline of its own.
-    pub(crate) async fn connect(&self, addr: SocketAddr) -> io::Result<Box<dyn Stream>> {
-        let tcp = TcpStream::connect(addr).await?;
+    pub(crate) async fn connect(&self, place: &Place) -> io::Result<Box<dyn Stream>> {
+        let tcp = place.connect().await?;
         tcp.set_nodelay(true)?;
         Ok(match &self.tls {
             None => Box::new(tcp),
             Some(config) => {
-                let name = ServerName::IpAddress(addr.ip().into());
+                let name = place.server_name()?;
                 // On the heap, for whoever speaks without TLS carries its size too.
                 Box::new(Box::pin(TlsConnector::from(Arc::clone(config)).connect(name, tcp)).await?)
             }

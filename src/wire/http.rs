@@ -120,7 +120,7 @@ async fn exchange(
     request: Request<Full<Bytes>>,
     max: usize,
 ) -> Result<Answer, HttpError> {
-    let stream = door.connect(addr).await.map_err(|error| HttpError::Connect(addr, error))?;
+    let stream = door.connect(&addr.into()).await.map_err(|error| HttpError::Connect(addr, error))?;
     let broken = |error| HttpError::Broken(addr, error);
     let (mut sender, connection) =
         hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(broken)?;

@@ -226,7 +226,7 @@ async fn websocket_status(
     dialect: &mut Option<String>,
 ) -> Result<Shown, String> {
     let endpoint = Endpoint {
-        addr,
+        addr: addr.into(),
         host: addr.to_string(),
         path: "/ws".to_owned(),
         headers: Vec::new(),
@@ -251,7 +251,7 @@ async fn websocket_status(
     let mut client = connected.map_err(|error| with_reason(in_one_line(&error)))?;
     *dialect = Some(client.dialect().to_string());
     let shown = client.status(tool).await.map_err(|error| with_reason(in_one_line(&error)))?;
-    client.into_lines().close(Duration::from_secs(1)).await;
+    client.close(Duration::from_secs(1)).await;
     Ok(shown)
 }
 

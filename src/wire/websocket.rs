@@ -1,7 +1,6 @@
 //! A WebSocket as a stream of lines: one text frame, one message. No compression.
 
 use std::io;
-use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -15,13 +14,15 @@ use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_tungstenite::{WebSocketStream, client_async_with_config};
 
 use super::door::{Door, Stream};
+use super::place::Place;
+use super::refusal::understood;
 use crate::mcp::{FrameError, Lines};
 
 /// Where a WebSocket is and what may come over it.
 #[derive(Debug, Clone)]
 pub struct Endpoint {
-    /// The address that is connected to.
-    pub addr: SocketAddr,
+    /// What is connected to.
+    pub addr: Place,
     /// What the `Host` header says, such as `localhost:8765`.
     pub host: String,
     /// The path, such as `/ws`.
@@ -42,12 +43,12 @@ pub enum WebSocketError {
     Unspeakable(String),
     /// Nobody listens there, or it cannot be reached.
     #[error("cannot connect to {0}")]
-    Connect(SocketAddr, #[source] io::Error),
+    Connect(Place, #[source] io::Error),
     /// The server answered with something else than a WebSocket.
     #[error("{addr} refused the WebSocket with status {status}{detail}")]
     Refused {
         /// Who refused.
-        addr: SocketAddr,
+        addr: Place,
         /// The HTTP status.
         status: u16,
         /// The body's words, after a colon, where there are any; at most 512 characters.
@@ -55,10 +56,10 @@ pub enum WebSocketError {
     },
     /// The handshake broke off or was no handshake.
     #[error("the handshake with {0} failed")]
-    Handshake(SocketAddr, #[source] Box<Error>),
+    Handshake(Place, #[source] Box<Error>),
     /// [`Endpoint::deadline`] passed.
     #[error("{0} did not answer within {1:?}")]
-    Timeout(SocketAddr, Duration),
+    Timeout(Place, Duration),
 }
 
 /// Why a server closed: kept apart from the connection, to be asked after its end.
@@ -86,17 +87,6 @@ impl WebSocket {
     pub fn goodbye(&self) -> Goodbye {
         self.goodbye.clone()
     }
-
-    /// Says goodbye and waits, at most `patience`, until the server has said it too.
-    pub async fn close(mut self, patience: Duration) {
-        let farewell = async {
-            if self.stream.close(None).await.is_ok() {
-                while let Some(Ok(_)) = self.stream.next().await {}
-            }
-        };
-        // A server that does not say it is left all the same.
-        let _ = timeout(patience, farewell).await;
-    }
 }
 
 /// Opens a WebSocket.
@@ -106,27 +96,28 @@ pub async fn connect(endpoint: &Endpoint) -> Result<WebSocket, WebSocketError> {
 
 /// As [`connect`], through a door.
 pub async fn connect_through(door: &Door, endpoint: &Endpoint) -> Result<WebSocket, WebSocketError> {
-    let addr = endpoint.addr;
     // On the heap: a handshake takes kilobytes.
     timeout(endpoint.deadline, Box::pin(open(door, endpoint)))
         .await
-        .map_err(|_| WebSocketError::Timeout(addr, endpoint.deadline))?
+        .map_err(|_| WebSocketError::Timeout(endpoint.addr.clone(), endpoint.deadline))?
 }
 
 async fn open(door: &Door, endpoint: &Endpoint) -> Result<WebSocket, WebSocketError> {
-    let addr = endpoint.addr;
+    let addr = endpoint.addr.clone();
     let url = format!("ws://{}{}", endpoint.host, endpoint.path);
     let mut request =
         url.as_str().into_client_request().map_err(|_| WebSocketError::Unspeakable(url.clone()))?;
     request.headers_mut().extend(endpoint.headers.iter().cloned());
     request.headers_mut().extend(door.headers());
-    let stream = door.connect(addr).await.map_err(|error| WebSocketError::Connect(addr, error))?;
+    let stream = match door.connect(&addr).await {
+        Ok(stream) => stream,
+        Err(error) => return Err(WebSocketError::Connect(addr, error)),
+    };
     match client_async_with_config(request, stream, Some(config(endpoint.max_message))).await {
         Ok((stream, _)) => Ok(WebSocket { stream, goodbye: Goodbye::default() }),
         Err(Error::Http(response)) => {
             let body = response.body().as_deref().unwrap_or_default();
-            let words: String = String::from_utf8_lossy(body).chars().take(512).collect();
-            let detail = if words.is_empty() { words } else { format!(": {words}") };
+            let detail = understood(body).words();
             Err(WebSocketError::Refused { addr, status: response.status().as_u16(), detail })
         }
         Err(error) => Err(WebSocketError::Handshake(addr, Box::new(error))),
@@ -145,6 +136,13 @@ fn config(max: usize) -> WebSocketConfig {
 impl Lines for WebSocket {
     async fn send(&mut self, line: &str) -> io::Result<()> {
         self.stream.send(Message::text(line)).await.map_err(io::Error::other)
+    }
+
+    /// Waits until the server has said it too.
+    async fn close(&mut self) {
+        if self.stream.close(None).await.is_ok() {
+            while let Some(Ok(_)) = self.stream.next().await {}
+        }
     }
 
     async fn receive(&mut self) -> Result<Option<String>, FrameError> {

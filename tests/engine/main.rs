@@ -4,6 +4,7 @@
 //! `MCPO_TEST_PROGRAMS` names a folder with other static programs for the images, such as
 //! `target/…/release`; the default is the ones beside the command line, stripped.
 
+mod calling;
 mod clashes;
 mod compose;
 mod contexts;

@@ -13,6 +13,7 @@ mod program;
 mod readiness;
 mod rest;
 mod streamable;
+mod streaming;
 mod telemetry;
 mod tls;
 mod tools;
@@ -42,14 +43,14 @@ const REQUEST: &str = "a-request";
 type Client = WebSocketStream<TcpStream>;
 
 /// A bridge in this process.
-struct Bridge {
-    addr: SocketAddr,
+pub(super) struct Bridge {
+    pub(super) addr: SocketAddr,
     stop: oneshot::Sender<()>,
     task: JoinHandle<()>,
 }
 
 impl Bridge {
-    async fn start(settings: Settings) -> Self {
+    pub(super) async fn start(settings: Settings) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let addr = listener.local_addr().expect("an address");
         let (stop, stopped) = oneshot::channel();
@@ -60,7 +61,7 @@ impl Bridge {
     }
 
     /// A bridge in front of a shell script.
-    async fn of_script(script: &str) -> Self {
+    pub(super) async fn of_script(script: &str) -> Self {
         Self::start(of_script(script)).await
     }
 
@@ -72,7 +73,7 @@ impl Bridge {
         connect_to(self.addr, headers).await
     }
 
-    async fn finish(self) {
+    pub(super) async fn finish(self) {
         self.stop.send(()).expect("a running bridge");
         timeout(PATIENCE, self.task).await.expect("in time").expect("no panic");
     }
@@ -87,18 +88,18 @@ async fn connect_to(addr: SocketAddr, headers: &[(&'static str, &str)]) -> Resul
     Ok(timeout(PATIENCE, client_async(request, tcp)).await.expect("in time")?.0)
 }
 
-fn settings(program: &str, args: &[&str]) -> Settings {
+pub(super) fn settings(program: &str, args: &[&str]) -> Settings {
     let args = args.iter().map(|&arg| arg.to_owned()).collect();
     let mut settings = Settings::new(Command { program: program.to_owned(), args });
     settings.stop_grace = Duration::from_millis(400);
     settings
 }
 
-fn of_script(script: &str) -> Settings {
+pub(super) fn of_script(script: &str) -> Settings {
     settings("/bin/sh", &["-c", script])
 }
 
-fn of_fixture(dialect: &str) -> Settings {
+pub(super) fn of_fixture(dialect: &str) -> Settings {
     settings(fixture().to_str().expect("a UTF-8 path"), &[dialect])
 }
 

@@ -1,7 +1,9 @@
 //! The program itself, against a stand-in for the engine: what it says, and how it ends.
 
 mod asked;
+mod calling;
 mod connecting;
+mod enduring;
 mod engine;
 mod failing;
 mod importing;
@@ -10,4 +12,6 @@ mod output;
 mod place;
 mod refusing;
 mod rendering;
+mod stub;
+mod taking_back;
 mod texts;

@@ -275,7 +275,7 @@ async fn a_bridge_that_stops_says_so_with_1001() {
 
 fn endpoint(bridge: &Bridge) -> Endpoint {
     Endpoint {
-        addr: bridge.addr,
+        addr: bridge.addr.into(),
         host: "localhost".into(),
         path: "/".into(),
         headers: Vec::new(),

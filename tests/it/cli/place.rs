@@ -149,8 +149,12 @@ pub(super) struct Running(Child);
 
 impl Running {
     pub(super) fn terminate(&mut self) {
+        self.signal(Signal::TERM);
+    }
+
+    pub(super) fn signal(&self, signal: Signal) {
         let id = self.0.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
-        kill_process(id.expect("it runs"), Signal::TERM).expect("a signal");
+        kill_process(id.expect("it runs"), signal).expect("a signal");
     }
 
     pub(super) async fn ended(self) -> Ran {
