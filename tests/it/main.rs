@@ -7,6 +7,8 @@ mod bridge;
 #[cfg(all(unix, feature = "cli", feature = "bridge"))]
 mod cli;
 #[cfg(feature = "cli")]
+mod clients;
+#[cfg(feature = "cli")]
 mod config;
 #[cfg(feature = "bridge")]
 #[path = "../conformance/judgement/mod.rs"]
