@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::error::CliError;
 use super::session::{Session, Users};
 use super::{host_ports, log_folder};
 use crate::diagnostic::Failure;
@@ -76,6 +77,21 @@ impl Deployment {
         let planned = steps(desired, &session.stack, &self.observed);
         let planned = host_ports::check(planned, desired, &self.observed);
         Ok(log_folder::check(planned, desired, &self.observed)?)
+    }
+
+    /// Makes what a container of the stdio server stands on and is not there, and returns what should be:
+    /// nothing that keeps running. An engine would make a volume that is missing by itself, as nobody's.
+    pub(super) async fn stand_on(&self, session: &Session<'_>) -> Result<Desired, Failure> {
+        let image = &session.stack.orchestrator.image;
+        if !self.observed.images.contains_key(image) {
+            return Err(CliError::NoImage(image.to_string()).into());
+        }
+        let desired = Desired { containers: Vec::new(), ..self.desired(session)? };
+        let plan = self.plan(session, &desired)?;
+        let architecture = &self.observed.machine.architecture;
+        let (docker, programs) = (&session.docker, &session.programs);
+        execute(&plan, docker, programs, architecture, session.reporter(), async |_| Ok(())).await?;
+        Ok(desired)
     }
 
     /// The steps for images that do not depend on another's.

@@ -2,18 +2,19 @@
 //! output is the server's alone.
 
 use std::io::{IsTerminal, stdin};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use tokio::task::{JoinError, JoinHandle};
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::carry::{Heard, carry_in, carry_out};
 use super::deploy::Deployment;
-use super::error::CliError;
 use super::session::{Global, Session, Users};
 use crate::diagnostic::{Diagnostic, Exit, Failure};
-use crate::engine::{Claim, Docker, Ending, EngineError, Leased, Streams, create_for_client, execute};
-use crate::plan::{Container, Desired, Profile, for_client};
+use crate::engine::{Claim, Docker, Ending, EngineError, Input, Leased, Streams, create_for_client};
+use crate::plan::{Container, Profile, for_client};
 
 /// The code that this ends with where it is not the server that ended, as `docker run`.
 pub(super) const OWN_FAILURE: u8 = 125;
@@ -110,7 +111,9 @@ struct Opened {
 }
 
 struct Server {
-    streams: Streams,
+    input: Arc<dyn Input>,
+    heard: UnboundedReceiver<Heard>,
+    starting: JoinHandle<Result<(), EngineError>>,
     ending: Ending,
 }
 
@@ -120,16 +123,7 @@ async fn open(session: &Session<'_>, command: Vec<String>) -> Result<Opened, Fai
     let (deployment, leased) =
         tokio::join!(Deployment::look(session, Profile::Bridge, Users::KnownOrLookedUp), Leased::on(docker));
     let (deployment, leased) = (deployment?, leased?);
-    let image = &session.stack.orchestrator.image;
-    if !deployment.observed.images.contains_key(image) {
-        return Err(CliError::NoImage(image.to_string()).into());
-    }
-    // Nothing that keeps running is wanted, but what all containers stand on.
-    let desired = Desired { containers: Vec::new(), ..deployment.desired(session)? };
-    let plan = deployment.plan(session, &desired)?;
-    let architecture = &deployment.observed.machine.architecture;
-    execute(&plan, docker, &session.programs, architecture, session.reporter(), async |_| Ok(())).await?;
-    let container = for_client(&desired.stdio, command);
+    let container = for_client(&deployment.stand_on(session).await?.stdio, command);
     let name = place(session, &container, &leased).await?;
     let server = start(docker, &name).await;
     match server {
@@ -152,9 +146,15 @@ async fn place(session: &Session<'_>, container: &Container, leased: &Leased) ->
 
 async fn start(docker: &Docker, name: &str) -> Result<Server, EngineError> {
     let ending = docker.ending(name);
-    let streams = docker.streams(name).await?;
-    docker.start(name).await?;
-    Ok(Server { streams, ending })
+    let Streams { input, output } = docker.streams(name).await?;
+    let (tell, heard) = unbounded_channel();
+    let (way_in, told) = (Arc::clone(&input), tell.clone());
+    std::thread::spawn(move || carry_in(&*way_in, &told));
+    std::thread::spawn(move || carry_out(output, &tell));
+    // The server may have answered before the engine says that it has started.
+    let (docker, name) = (docker.clone(), name.to_owned());
+    let starting = tokio::spawn(async move { docker.start(&name).await });
+    Ok(Server { input, heard, starting, ending })
 }
 
 /// Removes what was left by those who could not clean up; whoever comes next tries again.
@@ -175,19 +175,16 @@ async fn serve(
     grace: Duration,
     signals: &mut Signals,
 ) -> Result<u8, Failure> {
-    let Server { streams, mut ending } = server;
-    let (tell, mut heard) = unbounded_channel();
-    let input = streams.input;
-    let _carrier = std::thread::spawn({
-        let (input, tell) = (std::sync::Arc::clone(&input), tell.clone());
-        move || carry_in(&*input, &tell)
-    });
-    std::thread::spawn(move || carry_out(streams.output, &tell));
+    let Server { input, mut heard, mut starting, mut ending } = server;
     let mut deadline: Option<(Instant, Why)> = None;
-    let (mut told, mut stopping, mut broken) = (false, false, false);
+    let (mut started, mut told, mut asked, mut stopping, mut broken) = (false, false, false, false, false);
     let ended = loop {
         let due = deadline.map_or_else(Instant::now, |(due, _)| due);
         tokio::select! {
+            begun = &mut starting, if !started => {
+                started = true;
+                has_started(docker, name, begun).await?;
+            }
             ended = &mut ending => break ended,
             Some(heard) = heard.recv(), if !told => match heard {
                 Heard::InputEnded => deadline = deadline.or(Some((Instant::now() + grace, Why::Grace))),
@@ -211,9 +208,9 @@ async fn serve(
                 }
             }
             () = signals.next() => {
-                let input = std::sync::Arc::clone(&input);
+                let input = Arc::clone(&input);
                 std::thread::spawn(move || input.close());
-                if stopping {
+                if std::mem::replace(&mut asked, true) || stopping {
                     // Whoever asks twice does not want to wait.
                     docker.remove(name, true).await?;
                 } else {
@@ -222,6 +219,10 @@ async fn serve(
             }
         }
     };
+    if !started {
+        // A container that could not start has ended too.
+        has_started(docker, name, starting.await).await?;
+    }
     match ended.unwrap_or(Ok(-1)) {
         Ok(_) if broken => Err(RunError::Broken(name.to_owned()).into()),
         Ok(code) => {
@@ -236,6 +237,19 @@ async fn serve(
             Err(RunError::Lost(error).into())
         }
     }
+}
+
+/// Nothing is left of what could not start.
+async fn has_started(
+    docker: &Docker,
+    name: &str,
+    begun: Result<Result<(), EngineError>, JoinError>,
+) -> Result<(), Failure> {
+    if let Ok(Err(error)) = begun {
+        docker.remove(name, true).await?;
+        return Err(error.into());
+    }
+    Ok(())
 }
 
 /// Why a server is stopped.

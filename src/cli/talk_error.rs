@@ -57,9 +57,6 @@ pub(super) enum TalkError {
     /// The bare dialect.
     #[error("{through} speaks bare JSON lines, which have no list of tools")]
     CannotList { through: String },
-    /// An image that is not there yet.
-    #[error("the image {0} is not here, so no fresh container can be started")]
-    NoImage(String),
 }
 
 fn closed_with(goodbye: Option<&str>) -> String {
@@ -111,7 +108,6 @@ impl Diagnostic for TalkError {
             Self::Call { error: CallError::Timeout(_), .. } | Self::Silent { .. } => Some(LONGER.into()),
             Self::NoTool { nearest: Some(nearest), .. } => Some(format!("did you mean {nearest:?}?")),
             Self::NoTool { listed, .. } => Some(format!("it has: {}", listed.join(", "))),
-            Self::NoImage(_) => Some("run `mcpo-deploy up build-only` first".into()),
             _ => None,
         }
     }

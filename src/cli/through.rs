@@ -15,7 +15,7 @@ use crate::config::Stack;
 use crate::diagnostic::Failure;
 use crate::engine::EngineError;
 use crate::mcp::{CallError, Client, ConnectError, FrameError, Lines, Patience};
-use crate::plan::{Desired, OwnedObject, Profile};
+use crate::plan::Profile;
 use crate::verify::{ContainerLines, Probes};
 use crate::wire::door::Door;
 use crate::wire::probe::reachable;
@@ -167,12 +167,8 @@ async fn in_container<T>(
     hold: impl AsyncFnOnce(&mut Talk) -> Result<T, Failure>,
 ) -> Result<T, Failure> {
     let deployment = Deployment::look(session, Profile::Bridge, Users::LookedUp).await?;
+    let desired = deployment.stand_on(session).await?;
     let image = &session.stack.orchestrator.image;
-    if !deployment.observed.images.contains_key(image) {
-        return Err(TalkError::NoImage(image.to_string()).into());
-    }
-    let desired = deployment.desired(session)?;
-    stand_on(session, &deployment, &desired).await?;
     let mut probes = Probes::new(&session.docker, &desired.stdio);
     let through = format!("a fresh container of {image}");
     let connect =
@@ -190,25 +186,6 @@ async fn in_container<T>(
     }
     probes.remove().await?;
     outcome
-}
-
-/// Creates what the container stands on, as `up` would: an engine would make a volume that is missing by
-/// itself, as nobody's.
-async fn stand_on(session: &Session<'_>, deployment: &Deployment, desired: &Desired) -> Result<(), Failure> {
-    let is_there = |name: &str, among: &[OwnedObject]| among.iter().any(|object| object.name == name);
-    let observed = &deployment.observed;
-    let made = |what: &str, name: &str| {
-        session.reporter().note(&format!("created {what} {name}"));
-    };
-    for network in desired.network.iter().filter(|network| !is_there(&network.name, &observed.networks)) {
-        session.docker.create_network(network).await?;
-        made("network", &network.name);
-    }
-    for volume in desired.volumes.iter().filter(|volume| !is_there(&volume.name, &observed.volumes)) {
-        session.docker.create_volume(volume).await?;
-        made("volume", &volume.name);
-    }
-    Ok(())
 }
 
 fn unopened(error: ConnectError<EngineError>, through: String) -> Failure {

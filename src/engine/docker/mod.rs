@@ -22,7 +22,7 @@ use bollard::query_parameters::{
     LogsOptionsBuilder, RemoveContainerOptionsBuilder, RemoveVolumeOptions, StartContainerOptions,
     StopContainerOptionsBuilder, WaitContainerOptionsBuilder,
 };
-use bollard::{API_DEFAULT_VERSION, Docker as Bollard};
+use bollard::{API_DEFAULT_VERSION, ClientVersion, Docker as Bollard};
 use futures_util::{Stream, StreamExt};
 
 pub(super) use build::REVISION;
@@ -66,14 +66,9 @@ impl Docker {
     /// Connects, and agrees on the version of the API.
     pub async fn connect(endpoint: Endpoint) -> Result<Self, EngineError> {
         let unreachable = |error| EngineError::unreachable(&endpoint, &error);
-        let api = open(&endpoint).map_err(unreachable)?;
-        let negotiation = tokio::time::timeout(CONNECT_TIMEOUT, async {
-            let api = api.negotiate_version().await?;
-            let version = api.version().await?;
-            Ok((api, version))
-        });
-        let (api, version) = match negotiation.await {
-            Ok(Ok(done)) => done,
+        let first = open(&endpoint, API_DEFAULT_VERSION).map_err(unreachable)?;
+        let version = match tokio::time::timeout(CONNECT_TIMEOUT, first.version()).await {
+            Ok(Ok(version)) => version,
             Ok(Err(error)) => return Err(unreachable(handshake::cause(&endpoint, error).await)),
             Err(_) => return Err(unreachable(Error::RequestTimeoutError)),
         };
@@ -81,6 +76,9 @@ impl Docker {
         if is_older(&spoken, error::MINIMUM_API) {
             return Err(EngineError::TooOld { endpoint: Box::new(endpoint), api: spoken });
         }
+        // Opened anew instead of negotiated by the library, which asks once more for what is known now, and
+        // an engine takes milliseconds to say it.
+        let api = open(&endpoint, &agreed(&spoken)).map_err(unreachable)?;
         let name = if version.components.iter().flatten().any(|part| part.name.contains("Podman")) {
             "Podman"
         } else {
@@ -219,20 +217,29 @@ impl Docker {
     }
 }
 
-fn open(endpoint: &Endpoint) -> Result<Bollard, Error> {
+/// The newest version of the API that both sides know.
+fn agreed(spoken: &str) -> ClientVersion {
+    let (major, minor) = spoken.split_once('.').unwrap_or_default();
+    let theirs = major.parse().ok().zip(minor.parse().ok());
+    let newest = (API_DEFAULT_VERSION.major_version, API_DEFAULT_VERSION.minor_version);
+    let (major_version, minor_version) = theirs.map_or(newest, |theirs| newest.min(theirs));
+    ClientVersion { major_version, minor_version }
+}
+
+fn open(endpoint: &Endpoint, version: &ClientVersion) -> Result<Bollard, Error> {
     let host = endpoint.host.as_str();
     if let Some(tls) = &endpoint.tls {
         let file = |path| -> &Path { path };
         let (key, cert, ca) = (file(&tls.key), file(&tls.cert), file(&tls.ca));
-        return Bollard::connect_with_ssl(host, key, cert, ca, REQUEST_TIMEOUT, API_DEFAULT_VERSION);
+        return Bollard::connect_with_ssl(host, key, cert, ca, REQUEST_TIMEOUT, version);
     }
     match host.split_once("://") {
         #[cfg(unix)]
-        Some(("unix", _)) => Bollard::connect_with_unix(host, REQUEST_TIMEOUT, API_DEFAULT_VERSION),
+        Some(("unix", _)) => Bollard::connect_with_unix(host, REQUEST_TIMEOUT, version),
         #[cfg(windows)]
-        Some(("npipe", _)) => Bollard::connect_with_named_pipe(host, REQUEST_TIMEOUT, API_DEFAULT_VERSION),
-        Some(("tcp" | "http", _)) => Bollard::connect_with_http(host, REQUEST_TIMEOUT, API_DEFAULT_VERSION),
-        Some(("ssh", _)) => ssh::open(host, REQUEST_TIMEOUT),
+        Some(("npipe", _)) => Bollard::connect_with_named_pipe(host, REQUEST_TIMEOUT, version),
+        Some(("tcp" | "http", _)) => Bollard::connect_with_http(host, REQUEST_TIMEOUT, version),
+        Some(("ssh", _)) => ssh::open(host, REQUEST_TIMEOUT, version),
         _ => Err(Error::UnsupportedURISchemeError { uri: host.to_owned() }),
     }
 }
@@ -253,6 +260,16 @@ fn is_older(version: &str, than: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_newest_version_that_both_know_is_spoken() {
+        let said = |spoken| agreed(spoken).to_string();
+        assert_eq!((said("1.41"), said("1.9")), ("1.41".to_owned(), "1.9".to_owned()));
+        assert_eq!(
+            (said("9.0"), said("")),
+            (API_DEFAULT_VERSION.to_string(), API_DEFAULT_VERSION.to_string())
+        );
+    }
 
     #[test]
     fn versions_compare_by_number() {

@@ -8,7 +8,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bollard::errors::Error;
-use bollard::{API_DEFAULT_VERSION, BollardRequest, Docker as Bollard};
+use bollard::{BollardRequest, ClientVersion, Docker as Bollard};
 use hyper::Uri;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::{Connected, Connection};
@@ -26,7 +26,7 @@ const LAST_WORDS: Duration = Duration::from_millis(200);
 const CONNECT_TIMEOUT: &str = "ConnectTimeout=10";
 
 /// The engine at `ssh://[USER@]HOST[:PORT]`. Nothing is sent yet.
-pub(super) fn open(address: &str, timeout: u64) -> Result<Bollard, Error> {
+pub(super) fn open(address: &str, timeout: u64, version: &ClientVersion) -> Result<Bollard, Error> {
     let malformed = || io::Error::other("an address of this kind is ssh://[USER@]HOST[:PORT], and no more");
     let destination = Destination::parse(address).ok_or_else(|| Error::IOError { err: malformed() })?;
     let connector = Connector(destination);
@@ -36,7 +36,7 @@ pub(super) fn open(address: &str, timeout: u64) -> Result<Bollard, Error> {
         async move { client.request(request).await.map_err(Error::from) }
     };
     // The name is not looked up: whoever is at the other end of the process answers.
-    Bollard::connect_with_custom_transport(transport, Some("http://docker"), timeout, API_DEFAULT_VERSION)
+    Bollard::connect_with_custom_transport(transport, Some("http://docker"), timeout, version)
 }
 
 /// Where to, as ssh's arguments.

@@ -67,11 +67,12 @@ pub(super) const OF_LINE: [Remains; 6] = [
 ];
 
 /// Where a line created the stdio server and did not start it, against a verification's.
-pub(super) const OF_SERVER: [Remains; 10] = [
+pub(super) const OF_SERVER: [Remains; 11] = [
     remains("NetworkSettings.Networks.*.NetworkID", "not started"),
     remains("Config.Labels.com.docker.compose.*", "a client's container is no service of Compose's"),
     remains("Name", "generated"),
     remains("Config.Labels.io.mcpo-deploy.role", "a client's container is no verification's"),
+    remains("Config.Labels.io.mcpo-deploy.lease.*", "Docker's client leaves no word of who it is"),
     remains("State.Status", "not started"),
     remains("State.Running", "not started"),
     remains("HostnamePath", "written at the start"),
