@@ -99,7 +99,14 @@ async fn ran(global: &Global, args: RunArgs, signals: &mut Signals) -> Result<u8
     let reaping = tokio::spawn(reap(docker.clone(), opened.leased));
     let served = serve(global, docker, opened.server, &opened.name, Duration::from_secs(args.grace), signals);
     let code = served.await;
-    let _ = timeout(LAST_WORDS, reaping).await;
+    let last = async {
+        let _ = reaping.await;
+        // What a killed one had asked the engine for may have been done since.
+        if let Ok(leased) = Leased::on(docker).await {
+            reap(docker.clone(), leased).await;
+        }
+    };
+    let _ = timeout(LAST_WORDS, last).await;
     code
 }
 
