@@ -38,6 +38,8 @@ pub mod engine;
 #[cfg(feature = "cli")]
 pub mod import;
 #[cfg(feature = "cli")]
+pub mod library;
+#[cfg(feature = "cli")]
 pub mod plan;
 #[cfg(feature = "cli")]
 pub mod render;
@@ -45,3 +47,6 @@ pub mod render;
 pub mod report;
 #[cfg(feature = "cli")]
 pub mod verify;
+
+#[cfg(feature = "cli")]
+pub use library::{Client, Deployment};

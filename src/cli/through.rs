@@ -13,26 +13,19 @@ use super::session::{Global, Session, Users};
 use super::talk_error::TalkError;
 use crate::config::Stack;
 use crate::diagnostic::Failure;
-use crate::engine::EngineError;
-use crate::mcp::{CallError, Client, ConnectError, FrameError, Lines, Patience};
+use crate::library::{Containers, Speaker};
+use crate::mcp::{CallError, Client, ConnectError, Patience};
 use crate::plan::Profile;
-use crate::verify::{ContainerLines, Probes};
 use crate::wire::door::Door;
 use crate::wire::probe::reachable;
 use crate::wire::streamable::Refusal;
 use crate::wire::url::Url;
-use crate::wire::{Connection, OpenError, open};
+use crate::wire::{OpenError, open};
 
 /// The longest file with a token or a certificate, in bytes.
 const FILE_BYTES: u64 = 1024 * 1024;
 /// How long a goodbye may take.
 const GOODBYE: Duration = Duration::from_secs(1);
-
-/// What carries the talk.
-pub(super) enum Speaker {
-    Wire(Connection),
-    Container(ContainerLines),
-}
 
 /// A talk with a server.
 pub(super) struct Talk {
@@ -166,13 +159,12 @@ async fn in_container<T>(
     deadline: Instant,
     hold: impl AsyncFnOnce(&mut Talk) -> Result<T, Failure>,
 ) -> Result<T, Failure> {
-    let deployment = Deployment::look(session, Profile::Bridge, Users::LookedUp).await?;
+    let deployment = Deployment::look(session, Profile::Bridge, Users::KnownOrLookedUp).await?;
     let desired = deployment.stand_on(session).await?;
     let image = &session.stack.orchestrator.image;
-    let mut probes = Probes::new(&session.docker, &desired.stdio);
+    let mut containers = Containers::new(&session.docker, &session.stack, &desired.stdio);
     let through = format!("a fresh container of {image}");
-    let connect =
-        Client::connect(async || probes.open().await.map(Speaker::Container), patience(args.timeout));
+    let connect = Client::connect(async || containers.open().await, patience(args.timeout));
     let connected = timeout_at(deadline, connect).await;
     let outcome = match connected {
         Ok(Ok(client)) => held(Talk { client, through, deadline }, hold).await,
@@ -180,17 +172,17 @@ async fn in_container<T>(
         Err(_) => Err(TalkError::Silent { through, within: args.timeout }.into()),
     };
     if outcome.is_err()
-        && let Some(words) = probes.said().last()
+        && let Some(words) = containers.said().last()
     {
         session.reporter().note(&format!("the server said: {words}"));
     }
-    probes.remove().await?;
+    containers.remove().await?;
     outcome
 }
 
-fn unopened(error: ConnectError<EngineError>, through: String) -> Failure {
+fn unopened(error: ConnectError<Failure>, through: String) -> Failure {
     match error {
-        ConnectError::Open(error) => error.into(),
+        ConnectError::Open(error) => error,
         ConnectError::NoDialect(error) => TalkError::OpenFresh { through, error }.into(),
         ConnectError::Transport(error) => {
             TalkError::OpenFresh { through, error: CallError::Transport(error) }.into()
@@ -206,35 +198,5 @@ impl Talk {
             _ => None,
         };
         TalkError::Call { what, error, goodbye }
-    }
-}
-
-impl Lines for Speaker {
-    async fn send(&mut self, line: &str) -> io::Result<()> {
-        match self {
-            Self::Wire(connection) => connection.send(line).await,
-            Self::Container(lines) => lines.send(line).await,
-        }
-    }
-
-    async fn receive(&mut self) -> Result<Option<String>, FrameError> {
-        match self {
-            Self::Wire(connection) => connection.receive().await,
-            Self::Container(lines) => lines.receive().await,
-        }
-    }
-
-    fn withdraw(&mut self) -> bool {
-        match self {
-            Self::Wire(connection) => connection.withdraw(),
-            Self::Container(lines) => lines.withdraw(),
-        }
-    }
-
-    async fn close(&mut self) {
-        match self {
-            Self::Wire(connection) => connection.close().await,
-            Self::Container(lines) => lines.close().await,
-        }
     }
 }

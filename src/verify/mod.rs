@@ -16,4 +16,3 @@ pub use diagnose::{Diagnosis, diagnose};
 pub use live::{Scope, verify};
 pub use readiness::{ServiceFailure, await_ready};
 pub use report::{Check, Outcome, Report};
-pub use stdio::{ContainerLines, Probes};

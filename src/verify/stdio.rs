@@ -30,11 +30,12 @@ pub(super) async fn stdio(
     patience: Patience,
 ) -> Seen {
     let begun = Instant::now();
-    let mut probes = Probes::new(docker, container);
+    let mut probes = Probes { docker, container, names: Vec::new(), stderr: None };
     let outcome = talk(&mut probes, tool, patience).await;
     let elapsed = begun.elapsed();
     let last = probes.last().await;
-    let said = probes.said();
+    let said = probes.stderr.as_ref().map(StderrTail::lines).unwrap_or_default();
+    let said: Vec<String> = said.iter().map(|line| container.redacted(line)).collect();
     let removed = probes.remove().await;
     let (state, live) = last.map(|last| (last.state, last.live)).unzip();
     match (outcome, removed) {
@@ -67,27 +68,19 @@ fn why_it_ended(state: Option<State>, said: &[String], evidence: &str, user: Use
     diagnose(&state, &log, user).map(|Diagnosis { cause, fix }| format!("{cause}: {fix}"))
 }
 
-/// The containers that one talk starts: a server that ends over a dialect that it does not
+/// The containers that one verification starts: a server that ends over a dialect that it does not
 /// know is started again for the next.
-pub struct Probes<'a> {
+struct Probes<'a> {
     docker: &'a Docker,
     container: &'a Container,
     names: Vec<String>,
     stderr: Option<StderrTail>,
 }
 
-/// A container's standard streams.
-pub type ContainerLines = StdioLines<DuplexStream, Pin<Box<dyn AsyncWrite + Send>>>;
+type ContainerLines = StdioLines<DuplexStream, Pin<Box<dyn AsyncWrite + Send>>>;
 
-impl<'a> Probes<'a> {
-    /// None yet.
-    #[must_use]
-    pub fn new(docker: &'a Docker, container: &'a Container) -> Self {
-        Self { docker, container, names: Vec::new(), stderr: None }
-    }
-
-    /// Starts a fresh one.
-    pub async fn open(&mut self) -> Result<ContainerLines, EngineError> {
+impl Probes<'_> {
+    async fn open(&mut self) -> Result<ContainerLines, EngineError> {
         let name = format!("{}-{}-{}", self.container.name, std::process::id(), self.names.len());
         self.docker.create_probe(self.container, &name).await?;
         self.names.push(name.clone());
@@ -97,19 +90,11 @@ impl<'a> Probes<'a> {
         Ok(StdioLines::new(attached.stdout, attached.stdin, MAX_LINE))
     }
 
-    /// The last lines that the last one wrote to standard error, without what it was given.
-    #[must_use]
-    pub fn said(&self) -> Vec<String> {
-        let said = self.stderr.as_ref().map(StderrTail::lines).unwrap_or_default();
-        said.iter().map(|line| self.container.redacted(line)).collect()
-    }
-
     async fn last(&self) -> Option<LiveContainer> {
         self.docker.container(self.names.last()?).await.ok().flatten()
     }
 
-    /// Removes them all.
-    pub async fn remove(self) -> Result<(), EngineError> {
+    async fn remove(self) -> Result<(), EngineError> {
         for name in &self.names {
             self.docker.remove_probe(name).await?;
         }

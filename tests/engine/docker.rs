@@ -74,6 +74,14 @@ pub(crate) fn run(command: &mut Command, input: &str) -> Ran {
     ran
 }
 
+/// Runs a program to its end, which it has a bound of its own for.
+pub(crate) fn ended(command: &mut Command) -> Ran {
+    let output = command.stdin(Stdio::null()).output();
+    let output = output.unwrap_or_else(|error| panic!("cannot start {command:?}: {error}"));
+    let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
+    Ran { code: output.status.code(), out: text(output.stdout), err: text(output.stderr) }
+}
+
 fn collect(pipe: Option<impl Read + Send + 'static>) -> std::thread::JoinHandle<String> {
     std::thread::spawn(move || {
         let mut bytes = Vec::new();

@@ -174,6 +174,13 @@ impl Rig {
         containers.into_iter().filter(|name| name.contains("-mcp-orchestrator-probe-")).collect()
     }
 
+    /// The containers that clients have.
+    #[track_caller]
+    pub(crate) fn clients(&self) -> Vec<String> {
+        let containers = docker::labelled("container", &self.project);
+        containers.into_iter().filter(|name| name.contains("-mcp-orchestrator-run-")).collect()
+    }
+
     /// The bridge's answer over REST.
     #[track_caller]
     pub(crate) fn rest_status(&self, method: &str) -> serde_json::Value {

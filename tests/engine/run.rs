@@ -8,7 +8,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Stdio};
 use std::sync::mpsc::channel;
 
-use super::docker::{self, PATIENCE, until};
+use super::docker::{PATIENCE, until};
 use super::rig::Rig;
 
 /// Image of a program that copies, for tests about streams and ends.
@@ -90,12 +90,6 @@ impl Drop for Client {
     }
 }
 
-/// The containers that clients of the project have.
-fn clients(rig: &Rig) -> Vec<String> {
-    let containers = docker::labelled("container", &rig.project);
-    containers.into_iter().filter(|name| name.contains("-mcp-orchestrator-run-")).collect()
-}
-
 fn none_left(rig: &Rig) {
-    assert_eq!(clients(rig), Vec::<String>::new());
+    assert_eq!(rig.clients(), Vec::<String>::new());
 }

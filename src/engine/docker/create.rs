@@ -102,11 +102,11 @@ pub(super) fn body(container: &Container, image: String) -> ContainerCreateBody 
     labels.insert(label::CONFIG_HASH.to_owned(), hash.clone());
     labels.insert(label::COMPOSE_CONFIG_HASH.to_owned(), hash.trim_start_matches("sha256:").to_owned());
     let environment = container.environment.iter().map(|(key, value)| format!("{key}={}", value.expose()));
-    let endpoint = EndpointSettings {
-        // As Compose does: the service's name resolves on the private network.
-        aliases: Some(vec![container.name.clone(), container.service.name().to_owned()]),
-        ..EndpointSettings::default()
-    };
+    // As Compose does: the service's name resolves on the private network. Of one client's container it is
+    // nobody's business.
+    let aliases =
+        (!container.interactive).then(|| vec![container.name.clone(), container.service.name().to_owned()]);
+    let endpoint = EndpointSettings { aliases, ..EndpointSettings::default() };
     let on_network = container.network != "none";
     ContainerCreateBody {
         image: Some(image),

@@ -18,11 +18,13 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bollard::errors::Error;
+use bollard::models::SystemInfo;
 use bollard::query_parameters::{
     LogsOptionsBuilder, RemoveContainerOptionsBuilder, RemoveVolumeOptions, StartContainerOptions,
     StopContainerOptionsBuilder, WaitContainerOptionsBuilder,
 };
 use bollard::{API_DEFAULT_VERSION, ClientVersion, Docker as Bollard};
+use futures_util::future::{BoxFuture, FutureExt as _, Shared};
 use futures_util::{Stream, StreamExt};
 
 pub(super) use build::REVISION;
@@ -32,7 +34,7 @@ pub use client::Ending;
 pub use streams::{Input, Output, Sink, Standard, Streams};
 
 use super::endpoint::Endpoint;
-use super::error::{self, EngineError};
+use super::error::{self, EngineError, Reason};
 use super::process::lease_labels;
 use crate::plan::{Container, Machine};
 
@@ -42,8 +44,18 @@ pub struct Docker {
     api: Bollard,
     endpoint: Endpoint,
     version: (String, String),
+    info: Info,
     /// Containers of this process's that answer one verification and go.
     probes: Arc<Mutex<BTreeSet<String>>>,
+}
+
+/// What an engine says of its machine, or why it does not; asked once, while other things are asked.
+type Info = Shared<BoxFuture<'static, Result<SystemInfo, String>>>;
+
+fn asked_now(api: &Bollard) -> Info {
+    let api = api.clone();
+    let asking = tokio::spawn(async move { api.info().await.map_err(|error| error::reason(&error).0) });
+    async { asking.await.unwrap_or_else(|error| Err(error.to_string())) }.boxed().shared()
 }
 
 /// One line of a container's log.
@@ -67,6 +79,8 @@ impl Docker {
     pub async fn connect(endpoint: Endpoint) -> Result<Self, EngineError> {
         let unreachable = |error| EngineError::unreachable(&endpoint, &error);
         let first = open(&endpoint, API_DEFAULT_VERSION).map_err(unreachable)?;
+        // An engine takes its time for both, and nearly every verb wants both.
+        let info = asked_now(&first);
         let version = match tokio::time::timeout(CONNECT_TIMEOUT, first.version()).await {
             Ok(Ok(version)) => version,
             Ok(Err(error)) => return Err(unreachable(handshake::cause(&endpoint, error).await)),
@@ -85,7 +99,7 @@ impl Docker {
             "Docker Engine"
         };
         let engine = format!("{name} {}", version.version.unwrap_or_default());
-        Ok(Self { api, endpoint, version: (engine, spoken), probes: Arc::default() })
+        Ok(Self { api, endpoint, version: (engine, spoken), info, probes: Arc::default() })
     }
 
     /// Where the engine is.
@@ -96,7 +110,11 @@ impl Docker {
 
     /// What the engine and its machine can do.
     pub async fn machine(&self) -> Result<Machine, EngineError> {
-        let info = self.api.info().await.map_err(EngineError::failed("ask the engine about its machine"))?;
+        let failed = |reason| EngineError::Failed {
+            what: "ask the engine about its machine".to_owned(),
+            reason: Reason(reason),
+        };
+        let info = self.info.clone().await.map_err(failed)?;
         Ok(observe::machine(&self.endpoint, &self.version, info))
     }
 
@@ -146,7 +164,7 @@ impl Docker {
     }
 
     /// Remembers a container that an interruption must not leave behind.
-    fn remember_probe(&self, name: &str) {
+    pub fn remember_probe(&self, name: &str) {
         if let Ok(mut probes) = self.probes.lock() {
             probes.insert(name.to_owned());
         }

@@ -7,7 +7,7 @@ use super::super::docker::{container, run, until};
 use super::super::interruption::signal;
 use super::super::pty::Terminal;
 use super::super::rig::Rig;
-use super::{COPYING, Client, clients, none_left, rig};
+use super::{COPYING, Client, none_left, rig};
 
 /// Makes the program the first process of its container, as ours is: there SIGTERM does nothing by default.
 const FIRST: &str = "LABEL io.mcpo-deploy.program=fixture\n";
@@ -16,7 +16,7 @@ const FIRST: &str = "LABEL io.mcpo-deploy.program=fixture\n";
 fn the_end_of_input_ends_the_server_and_the_container_is_gone_by_then() {
     let rig = rig("run-eof", "[copy, \"3\"]");
     let mut client = Client::of(&rig);
-    assert_eq!(clients(&rig).len(), 1);
+    assert_eq!(rig.clients().len(), 1);
     drop(client.stdin.take());
     assert_eq!(client.code(), Some(3));
     none_left(&rig);
@@ -111,7 +111,7 @@ fn one_that_is_interrupted_before_its_server_has_started_leaves_nothing() {
     let rig = rig("run-early", "[outstay]");
     // On an engine that is held up, there is time for it.
     let mut client = Client::begin(&rig, &[]);
-    until("a container", || !clients(&rig).is_empty());
+    until("a container", || !rig.clients().is_empty());
     signal(&client.child, "TERM");
     assert!(matches!(client.code(), Some(125 | 143)));
     none_left(&rig);
@@ -121,7 +121,7 @@ fn one_that_is_interrupted_before_its_server_has_started_leaves_nothing() {
 fn a_container_that_somebody_removed_ends_the_run_with_its_code() {
     let rig = rig("run-removed", "[outstay]");
     let mut client = Client::of(&rig);
-    let name = clients(&rig).pop().expect("a container");
+    let name = rig.clients().pop().expect("a container");
     assert_eq!(container(&name)["State"]["Running"], true);
     super::super::docker::run(Command::new("docker").args(["rm", "-f", &name]), "").ok();
     assert_eq!(client.code(), Some(137));

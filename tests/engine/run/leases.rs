@@ -4,13 +4,13 @@ use std::process::Command;
 
 use super::super::docker::{container, docker, run, until};
 use super::super::interruption::signal;
-use super::{Client, clients, none_left, rig};
+use super::{Client, none_left, rig};
 
 #[test]
 fn whatever_a_killed_run_leaves_the_next_one_removes() {
     let rig = rig("run-killed", "[outstay]");
     let killed = Client::of(&rig);
-    let left = clients(&rig);
+    let left = rig.clients();
     killed.kill();
     // It ignores the end of its input, and nobody is there who could stop it.
     assert_eq!(container(&left[0])["State"]["Running"], true);
@@ -22,7 +22,7 @@ fn whatever_a_killed_run_leaves_the_next_one_removes() {
 fn a_server_that_ends_with_its_input_leaves_nothing_even_when_its_run_is_killed() {
     let rig = rig("run-killed-well", "[copy, \"0\"]");
     Client::of(&rig).kill();
-    until("the engine has removed it", || clients(&rig).is_empty());
+    until("the engine has removed it", || rig.clients().is_empty());
 }
 
 #[test]
@@ -43,9 +43,9 @@ fn fifty_runs_killed_at_any_moment_leave_nothing_after_one_more() {
 fn reap_removes_what_was_left_and_keeps_what_is_used_or_another_machine_s() {
     let rig = rig("run-reap", "[outstay]");
     let used = Client::of(&rig);
-    let used_name = clients(&rig).pop().expect("a container");
+    let used_name = rig.clients().pop().expect("a container");
     Client::of(&rig).kill();
-    let left: Vec<String> = clients(&rig).into_iter().filter(|name| *name != used_name).collect();
+    let left: Vec<String> = rig.clients().into_iter().filter(|name| *name != used_name).collect();
     assert_eq!(left.len(), 1);
     let theirs = rig.named("theirs");
     rig.owns_container(&theirs);
@@ -71,11 +71,11 @@ fn reap_removes_what_was_left_and_keeps_what_is_used_or_another_machine_s() {
     assert_eq!(of_project(&seen, "held"), [used_name.as_str()]);
     assert_eq!(of_project(&seen, "elsewhere"), [theirs.as_str()]);
     assert_eq!(of_project(&seen, "left"), [left[0].as_str()]);
-    assert_eq!(clients(&rig).len(), 2, "a dry run removes nothing");
+    assert_eq!(rig.clients().len(), 2, "a dry run removes nothing");
     let ran = rig.run(&["reap"]).ok();
     assert!(ran.out.contains(&format!("removed {}: process", left[0])), "{}", ran.out);
     assert!(ran.out.contains(&format!("kept {theirs}: it is of another machine")), "{}", ran.out);
-    assert_eq!(clients(&rig), [used_name]);
+    assert_eq!(rig.clients(), [used_name]);
     assert_eq!(container(&theirs)["State"]["Running"], true);
     drop(used);
 }
@@ -89,7 +89,7 @@ fn there_are_never_more_containers_than_places_however_many_begin_at_once() {
     let mut begun: Vec<Client> = (0..8).map(|_| Client::begin(&rig, &[])).collect();
     let mut refused = Vec::new();
     until("all but three have ended", || {
-        assert!(clients(&rig).len() <= 3);
+        assert!(rig.clients().len() <= 3);
         for client in &mut begun {
             if let Some(status) = client.child.try_wait().expect("a state")
                 && !refused.contains(&client.child.id())
@@ -127,7 +127,7 @@ fn a_place_that_a_killed_run_held_is_free_again() {
 fn a_lease_says_which_process_it_is_and_no_more() {
     let rig = rig("run-lease", "[copy, \"0\"]");
     let client = Client::of(&rig);
-    let name = clients(&rig).pop().expect("a container");
+    let name = rig.clients().pop().expect("a container");
     let labels = container(&name)["Config"]["Labels"].clone();
     assert_eq!(labels["io.mcpo-deploy.lease.pid"], client.child.id().to_string());
     let machine = std::fs::read_to_string("/etc/machine-id").unwrap_or_default();

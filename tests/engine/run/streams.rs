@@ -5,7 +5,7 @@ use std::process::Stdio;
 
 use super::super::docker::{container, run};
 use super::super::rig::Rig;
-use super::{Client, clients, none_left, rig};
+use super::{Client, none_left, rig};
 
 #[test]
 fn the_guide_s_question_is_answered_on_standard_output_and_nothing_else_is() {
@@ -67,7 +67,7 @@ fn a_client_that_never_reads_standard_error_is_answered_all_the_same() {
 fn the_container_is_as_confined_as_the_one_that_verify_proves() {
     let rig = rig("run-hardened", "[copy, \"0\"]");
     let mut client = Client::of(&rig);
-    let name = clients(&rig).pop().expect("a container");
+    let name = rig.clients().pop().expect("a container");
     let found = container(&name);
     let host = &found["HostConfig"];
     assert_eq!(host["ReadonlyRootfs"], true);
