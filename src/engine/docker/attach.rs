@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 
-use bollard::container::LogOutput;
+use bollard::container::{AttachContainerResults, LogOutput};
 use bollard::exec::{CreateExecOptions, StartExecResults};
 use bollard::query_parameters::{AttachContainerOptionsBuilder, DownloadFromContainerOptionsBuilder};
 use futures_util::{Stream, StreamExt};
@@ -92,6 +92,15 @@ const EXEC_OUTPUT: usize = 1 << 20;
 impl Docker {
     /// Attaches to a container that was created but not started, so that nothing is missed.
     pub async fn attach(&self, name: &str) -> Result<Attached, EngineError> {
+        let attached = self.attached(name).await?;
+        let (writer, stdout) = duplex(BUFFER);
+        let stderr = StderrTail::default();
+        tokio::spawn(pump(attached.output, writer, stderr.clone()));
+        Ok(Attached { stdin: attached.input, stdout, stderr })
+    }
+
+    /// Its streams as the library has them.
+    pub(super) async fn attached(&self, name: &str) -> Result<AttachContainerResults, EngineError> {
         let options = AttachContainerOptionsBuilder::default()
             .stdin(true)
             .stdout(true)
@@ -99,11 +108,7 @@ impl Docker {
             .stream(true)
             .build();
         let attached = self.api.attach_container(name, Some(options)).await;
-        let attached = attached.map_err(EngineError::failed(format!("attach to container {name}")))?;
-        let (writer, stdout) = duplex(BUFFER);
-        let stderr = StderrTail::default();
-        tokio::spawn(pump(attached.output, writer, stderr.clone()));
-        Ok(Attached { stdin: attached.input, stdout, stderr })
+        attached.map_err(EngineError::failed(format!("attach to container {name}")))
     }
 
     /// Runs a program in a container that runs, without input, and waits for its end: three minutes

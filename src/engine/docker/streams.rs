@@ -7,7 +7,6 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bollard::container::LogOutput;
-use bollard::query_parameters::AttachContainerOptionsBuilder;
 use futures_util::{Stream, StreamExt};
 use tokio::io::{AsyncWrite, AsyncWriteExt};
 use tokio::runtime::Handle;
@@ -66,14 +65,7 @@ impl Docker {
                 reason: crate::engine::error::Reason(reason.to_string()),
             });
         }
-        let options = AttachContainerOptionsBuilder::default()
-            .stdin(true)
-            .stdout(true)
-            .stderr(true)
-            .stream(true)
-            .build();
-        let attached = self.api.attach_container(name, Some(options)).await;
-        let attached = attached.map_err(EngineError::failed(format!("attach to container {name}")))?;
+        let attached = self.attached(name).await?;
         Ok(Streams {
             input: Arc::new(AnyInput { way: Mutex::new(attached.input), runtime: Handle::current() }),
             output: Box::new(AnyOutput { frames: attached.output, runtime: Handle::current() }),
