@@ -178,7 +178,7 @@ impl Client {
         let said = containers.said();
         containers.remove().await?;
         Err(match error {
-            ConnectError::Open(error) => error.into(),
+            ConnectError::Open(error) => error,
             ConnectError::NoDialect(source) => ClientError::Container { said, source }.into(),
             ConnectError::Transport(error) => {
                 ClientError::Container { said, source: CallError::Transport(error) }.into()
