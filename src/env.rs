@@ -29,6 +29,12 @@ impl Env {
         std::env::args_os().collect()
     }
 
+    /// Where this process's program lies, where the system says.
+    #[must_use]
+    pub fn program_of_process() -> Option<PathBuf> {
+        std::env::current_exe().ok()
+    }
+
     /// An environment made up for a test or an embedding program.
     #[must_use]
     pub fn from_pairs<K: Into<String>, V: Into<String>>(

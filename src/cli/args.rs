@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::call_args::{CallArgs, ToolsArgs};
+use super::connect::ConnectArgs;
 pub use super::run::RunArgs;
 
 /// Builds, provisions and proves hardened containers for MCP servers that speak stdio.
@@ -116,6 +117,8 @@ pub enum Verb {
     Call(CallArgs),
     /// List the tools of the server
     Tools(ToolsArgs),
+    /// Put the server into the configuration files of MCP clients, check it there, or take it out
+    Connect(ConnectArgs),
     /// Build the images that are missing or changed
     Build {
         /// Say what would be done, and do nothing

@@ -7,6 +7,7 @@ mod call_args;
 mod carry;
 mod completions;
 mod config;
+mod connect;
 mod content;
 mod deploy;
 mod down;
@@ -35,5 +36,6 @@ pub use args::{
     Cli, Common, FormatArg, GenerationArg, LineArg, ProfileArg, RenderArgs, RunArgs, Verb, WhatArg,
 };
 pub use call_args::{CallArgs, OutputArg, ThroughArgs, ToolsArgs};
+pub use connect::{ConnectArgs, ModeArgs, ScopeArg, ViaArg};
 pub use program::main;
 pub use reference::write as write_reference;

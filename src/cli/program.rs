@@ -14,8 +14,8 @@ use super::args::{Cli, FormatArg, Verb};
 use super::error::CliError;
 use super::session::Global;
 use super::{
-    build, call, completions, config, down, import, init, logs, reap, reference, render, run as client,
-    status, tools, up, verify,
+    build, call, completions, config, connect, down, import, init, logs, reap, reference, render,
+    run as client, status, tools, up, verify,
 };
 use crate::diagnostic::{Exit, Failure};
 use crate::engine::Docker;
@@ -170,6 +170,7 @@ fn cut_short(verb: &Verb) -> Option<&'static str> {
         }
         Verb::Init { dry_run: false }
         | Verb::Render(_)
+        | Verb::Connect(_)
         | Verb::Import { .. }
         | Verb::Man { .. }
         | Verb::Reference { .. } => "files that are done are kept",
@@ -198,6 +199,7 @@ async fn run(global: &Global, verb: Verb) -> Result<Exit, Failure> {
         Verb::Run(args) => Ok(if client::run(global, args).await == 0 { Exit::Done } else { Exit::Failed }),
         Verb::Call(args) => Box::pin(call::run(global, &args)).await,
         Verb::Tools(args) => Box::pin(tools::run(global, &args)).await,
+        Verb::Connect(args) => Box::pin(connect::run(global, &args)).await,
         Verb::Build { dry_run } => build::run(global, dry_run).await,
         Verb::Render(args) => render::run(global, &args).await,
         Verb::Config => config::run(global),

@@ -49,6 +49,15 @@ impl Remote {
         self.bearer != Reference::None
     }
 
+    /// Whether what is named is a variable of the client's environment, and not a secret that only it has.
+    pub(super) fn reads_environment(self) -> bool {
+        match self.bearer {
+            Reference::Key(_) => true,
+            Reference::Text(before, _) | Reference::Listed(before, _, _) => !before.contains("secrets"),
+            Reference::None | Reference::Input => false,
+        }
+    }
+
     pub(super) fn write(
         self,
         url: &str,

@@ -47,6 +47,10 @@ impl Shape {
         self.url.is_some_and(Remote::takes_variable)
     }
 
+    pub(super) fn reads_environment(&self) -> bool {
+        self.url.is_some_and(Remote::reads_environment)
+    }
+
     /// The members of an entry.
     pub(super) fn write(&self, entry: &Entry, client: &'static str) -> Result<Value, EditError> {
         let mut launch = match &entry.launch {

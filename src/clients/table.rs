@@ -89,6 +89,13 @@ impl Client {
         self.variants.iter().any(|variant| variant.shape.url.is_some())
     }
 
+    /// Whether a token that its file names is a variable of its environment, and not a secret that only it
+    /// has.
+    #[must_use]
+    pub fn reads_environment(&self) -> bool {
+        self.variants.iter().any(|variant| variant.shape.reads_environment())
+    }
+
     /// Whether its file can name a token instead of holding it.
     #[must_use]
     pub fn takes_variable(&self) -> bool {

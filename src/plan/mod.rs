@@ -37,4 +37,4 @@ pub use op::{BuildFrom, Folder, ImageBuild, Network, Op, Plan, Step, Volume};
 pub use path::from_folder;
 pub use problem::{PlanError, PlanProblem};
 pub use redactor::Redactor;
-pub use run_line::{Needed, Part, RunLine, run_line};
+pub use run_line::{Needed, Part, RunLine, absolute_line, run_line};

@@ -97,6 +97,15 @@ pub fn run_line(container: &Container, desired: &Desired, folder: &Path) -> RunL
     }
 }
 
+/// No path lies below this.
+const NOWHERE: &str = "\0";
+
+/// `container` as a line for somebody who may be anywhere: every path is absolute.
+#[must_use]
+pub fn absolute_line(container: &Container, desired: &Desired) -> RunLine {
+    run_line(container, desired, Path::new(NOWHERE))
+}
+
 /// The words that make the engine run `container`.
 pub(super) fn parts(container: &Container, folder: &Path) -> Vec<Part> {
     let mut parts = Parts(Vec::new());

@@ -14,7 +14,8 @@ use crate::diagnostic::Diagnostic;
 ///
 /// hint: add yourself to the `docker` group, or set DOCKER_HOST
 /// ```
-pub(super) fn error_text(error: &dyn Diagnostic) -> String {
+#[must_use]
+pub fn error_text(error: &dyn Diagnostic) -> String {
     let mut text = format!("error: {error}\n");
     for cause in causes(error) {
         // Writing to a string cannot fail.
@@ -26,7 +27,9 @@ pub(super) fn error_text(error: &dyn Diagnostic) -> String {
     text
 }
 
-pub(super) fn error_json(error: &dyn Diagnostic) -> Value {
+/// The same as data, under the key `error`.
+#[must_use]
+pub fn error_json(error: &dyn Diagnostic) -> Value {
     json!({"error": {
         "message": error.to_string(),
         "causes": causes(error),

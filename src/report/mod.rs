@@ -7,6 +7,7 @@ mod progress;
 mod table;
 mod terminal;
 
+pub use error::{error_json, error_text};
 pub use json::{plan_json, report_json};
 pub use table::{plain_table, report_table};
 pub use terminal::{Format, Reporter, Style, Verbosity};

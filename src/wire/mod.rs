@@ -2,6 +2,7 @@
 //! through. Knows how to carry messages and never what they mean.
 
 mod asked;
+pub mod child;
 mod connection;
 pub mod door;
 mod events;

@@ -7,6 +7,7 @@
 mod calling;
 mod clashes;
 mod compose;
+mod connect;
 mod contexts;
 mod docker;
 mod dockerfile;

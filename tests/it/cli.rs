@@ -2,6 +2,8 @@
 
 mod asked;
 mod calling;
+mod checking;
+mod connect;
 mod connecting;
 mod enduring;
 mod engine;

@@ -2,7 +2,7 @@
 
 use super::place::Place;
 
-const VERBS: [&str; 14] = [
+const VERBS: [&str; 15] = [
     "up",
     "down",
     "status",
@@ -10,6 +10,7 @@ const VERBS: [&str; 14] = [
     "verify",
     "run",
     "reap",
+    "connect",
     "build",
     "render",
     "config",
