@@ -155,6 +155,8 @@ async fn the_guide_s_own_entry_is_somebody_else_s_until_it_is_replaced_by_force(
     fs::write(&file, BY_HAND).expect("a file");
     let refused = place.run_with(&engine, &["connect", "claude-desktop"]).await;
     insta::assert_snapshot!("connect_by_hand", whole(&place, &refused));
+    // Nobody gets the entry, so nothing is made for it.
+    assert_eq!(engine.changes(), [""; 0]);
     assert_eq!(fs::read_to_string(&file).expect("a file"), BY_HAND);
     let refused = place.run_with(&engine, &["connect", "claude-desktop", "--remove"]).await;
     assert_eq!(refused.code, 1, "{refused:?}");
@@ -264,6 +266,30 @@ async fn variables_that_are_passed_on_by_name_are_named_and_no_secret_is_written
 }
 
 #[tokio::test]
+async fn every_path_in_a_line_is_absolute_and_a_folder_for_logs_is_made() {
+    let yaml = "project: demo\nhardening:\n  seccomp: filter.json\nlogs:\n  folder: logs\n";
+    let place =
+        place(&[]).file("mcpo.yaml", yaml).file("filter.json", "{\"defaultAction\":\"SCMP_ACT_ALLOW\"}");
+    let me = rustix::process::geteuid().as_raw();
+    let user = format!("hardening.user={}:{}", me.max(1), me.max(1));
+    let ran = place.run_with(&engine(&place), &["connect", "cursor", "--set", &user]).await;
+    assert_eq!(ran.code, 0, "{ran:?}");
+    let entry = &read(&place.root().join(".cursor/mcp.json"))["mcpServers"]["mcp-orchestrator"];
+    let folder = place.folder.display();
+    for word in [
+        format!("seccomp={folder}/filter.json"),
+        format!("{folder}/logs:/app/logs"),
+        format!("{folder}/.env"),
+    ] {
+        assert!(
+            entry["args"].as_array().is_some_and(|args| args.contains(&word.clone().into())),
+            "{word}: {entry}"
+        );
+    }
+    assert!(place.folder.join("logs").is_dir());
+}
+
+#[tokio::test]
 async fn an_env_file_that_is_not_there_is_made_for_only_its_owner() {
     use std::os::unix::fs::PermissionsExt;
     let place = Place::new();
@@ -308,7 +334,7 @@ async fn what_makes_no_sense_is_told_before_anything_is_touched() {
         ("no_description", &["connect", "cursor", "--via", "mcpo"]),
         ("url_twice", &["connect", "cursor", "--via", "docker", "--url", "http://a/mcp"]),
         ("socket", &["connect", "cursor", "--url", "ws://a/mcp"]),
-        ("no_url", &["connect", "cursor", "--url", "a.example"]),
+        ("malformed_url", &["connect", "cursor", "--url", "a.example"]),
         ("variable_without_url", &["connect", "cursor", "--token-variable", "T"]),
         ("token_without_url", &["connect", "cursor", "--write-token", "t"]),
         ("variable", &["connect", "cursor", "--via", "url", "--token-variable", "sk-or-1"]),
