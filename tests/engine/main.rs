@@ -27,6 +27,7 @@ mod remote;
 mod rendered;
 mod rig;
 mod run;
+mod second_engine;
 mod secrets;
 mod ssh;
 mod stand_in;

@@ -1,4 +1,4 @@
-//! Node, brought along as for the conformance tests.
+//! Node and the official SDKs, brought along as for the conformance tests.
 
 use std::process::Command;
 
@@ -8,10 +8,10 @@ use super::docker::Ran;
 #[path = "../conformance/brought.rs"]
 mod brought;
 
-pub(crate) use brought::Node;
+pub(crate) use brought::{Node, python};
 
 /// Runs a program that may take so many seconds.
-fn run(command: &Command, seconds: u32) -> Ran {
+pub(crate) fn run(command: &Command, seconds: u32) -> Ran {
     let mut bounded = Command::new("timeout");
     bounded
         .args(["--kill-after=5", &seconds.to_string()])

@@ -6,7 +6,7 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use tempfile::TempDir;
 
-use super::docker::{PATIENCE, Ran, docker, run, until, within};
+use super::docker::{PATIENCE, Ran, docker, run, within};
 use super::rig::Rig;
 
 /// Starts the engine in a folder, fills and empties its disk, kills and starts it again as it is told, and ends
@@ -36,7 +36,8 @@ while read -r word; do
     kill)
       kill -KILL "$engine"
       wait "$engine" || true
-      rm -f "$folder/exec/docker.pid" "$folder/docker.sock"
+      # Its containerd dies with it, and is taken for alive until somebody has waited for it.
+      rm -f "$folder/exec/docker.pid" "$folder/docker.sock" "$folder/exec/containerd/containerd.pid"
       ;;
     start) start ;;
   esac
@@ -75,7 +76,7 @@ impl Engine {
     /// Waits until it answers.
     #[track_caller]
     pub(crate) fn await_answer(&mut self) {
-        until("the second engine answers", || {
+        let answers = within(PATIENCE, || {
             let ended = self.supervisor.try_wait().expect("a state");
             assert!(
                 ended.is_none(),
@@ -84,6 +85,7 @@ impl Engine {
             );
             self.docker(&["version"]).code == Some(0)
         });
+        assert!(answers, "the second engine does not answer: {}", self.log());
     }
 
     pub(crate) fn host(&self) -> String {

@@ -4,12 +4,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::super::docker::{Ran, until};
+use super::super::docker::until;
+use super::super::official::{Node, python, run};
 use super::{NAME, clients_of, connected, rig};
-
-#[expect(dead_code, reason = "the suite's own scripts are not needed here")]
-#[path = "../../conformance/brought.rs"]
-mod brought;
 
 /// How long a client may take.
 const SECONDS: u32 = 60;
@@ -22,36 +19,20 @@ const SCRIPTS: [(&str, Option<&str>); 4] = [
     ("typescript_2.mjs", None),
 ];
 
-/// Runs a program to its end; after `seconds` it is ended.
-#[track_caller]
-fn run(command: &Command, seconds: u32) -> Ran {
-    let mut bounded = Command::new("timeout");
-    bounded
-        .args(["--kill-after=5", &seconds.to_string()])
-        .arg(command.get_program())
-        .args(command.get_args());
-    if let Some(folder) = command.get_current_dir() {
-        bounded.current_dir(folder);
-    }
-    let output = bounded.output().expect("timeout, of the coreutils");
-    let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
-    Ran { code: output.status.code(), out: text(output.stdout), err: text(output.stderr) }
-}
-
 fn scripts() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/engine/connect/clients")
 }
 
 #[test]
 fn every_official_sdk_starts_what_was_written_and_calls_the_status_tool() {
-    let node = brought::Node::bring();
+    let node = Node::bring();
     for via in ["docker", "mcpo"] {
         let rig = rig(&format!("sdk-{via}"));
         let home = connected(&rig, &["claude-desktop"], &["--via", via]);
         let file = home.join(".config/Claude/claude_desktop_config.json");
         for (script, list) in SCRIPTS {
             let mut command = if let Some(list) = list {
-                let mut command = Command::new(brought::python(list));
+                let mut command = Command::new(python(list));
                 command.arg(scripts().join(script));
                 command
             } else {

@@ -7,6 +7,7 @@ use super::super::docker::{container, run, until};
 use super::super::interruption::signal;
 use super::super::pty::Terminal;
 use super::super::rig::Rig;
+use super::super::second_engine::Engine;
 use super::{COPYING, Client, none_left, rig};
 
 /// Makes the program the first process of its container, as ours is: there SIGTERM does nothing by default.
@@ -126,4 +127,23 @@ fn a_container_that_somebody_removed_ends_the_run_with_its_code() {
     super::super::docker::run(Command::new("docker").args(["rm", "-f", &name]), "").ok();
     assert_eq!(client.code(), Some(137));
     none_left(&rig);
+}
+
+#[test]
+fn a_run_whose_engine_is_killed_says_so_and_nothing_is_left_when_that_is_back() {
+    let mut engine = Engine::start();
+    let mut rig = Rig::of_ours("run-engine-lost");
+    // The second engine has no networks.
+    rig.set("MCPO_HARDENING_NETWORK", "none");
+    engine.mcpo(&rig, &["up", "build-only"]).ok();
+    rig.set("DOCKER_HOST", &engine.host());
+    let mut client = Client::begin(&rig, &[]);
+    let question = "{\"method\": \"get_orchestrator_status\", \"params\": {}}";
+    assert!(client.ask(question).contains("active"));
+    engine.order("kill");
+    assert_eq!(client.code(), Some(125));
+    engine.order("start");
+    engine.await_answer();
+    let left = || engine.docker(&["ps", "--all", "--quiet"]).ok().out;
+    until("the engine has removed it", || left().is_empty());
 }
