@@ -1,8 +1,9 @@
 //! Bytes between this program's standard streams and a container's: one thread each way, which reads and
 //! writes by itself, so that nothing but the kernel stands between.
 
+use std::collections::VecDeque;
 use std::io::{self, Read, Write};
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::mpsc::UnboundedSender;
@@ -22,10 +23,10 @@ pub(super) enum Heard {
 
 /// How much is read at a time.
 const BUFFER: usize = 64 * 1024;
-/// How many pieces of standard error wait for their reader, each of a buffer at most.
-const WAITING: usize = 16;
-/// How long the last of them are waited for.
-const LAST: Duration = Duration::from_secs(1);
+/// How much of standard error waits for its reader, in bytes.
+const WAITING: usize = 1 << 20;
+/// How long nothing of it is taken before nobody is waited for.
+const UNTAKEN: Duration = Duration::from_secs(1);
 
 /// From standard input into the container, until either ends.
 pub(super) fn carry_in(input: &dyn Input, tell: &UnboundedSender<Heard>) {
@@ -67,47 +68,115 @@ pub(super) fn carry_out(output: Box<dyn Output>, tell: &UnboundedSender<Heard>) 
     let _ = tell.send(Heard::OutputEnded);
 }
 
-/// Standard error, on a thread of its own: a client that does not read it must not hold up the server,
-/// whose messages come over the same connection. What nobody takes is left out, and that is said.
-struct Errors {
-    pieces: SyncSender<Vec<u8>>,
-    left_out: std::cell::Cell<usize>,
-    ended: Receiver<()>,
+/// Standard error, on a thread of its own: a client that does not read it must not hold up the server, whose
+/// messages come over the same connection. What nobody takes is left out, and that is said.
+#[derive(Clone, Default)]
+struct Errors(Arc<Queue>);
+
+#[derive(Default)]
+struct Queue {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    pieces: VecDeque<Vec<u8>>,
+    /// How much waits.
+    bytes: usize,
+    /// How much was left out since the last piece.
+    left_out: usize,
+    /// Nobody takes anything.
+    stuck: bool,
+    closed: bool,
+    done: bool,
 }
 
 impl Errors {
     fn new() -> Self {
-        let (pieces, waiting) = sync_channel::<Vec<u8>>(WAITING);
-        let (end, ended) = sync_channel(1);
+        let errors = Self::default();
+        let writer = errors.clone();
         std::thread::spawn(move || {
-            for piece in waiting {
+            while let Some(piece) = writer.next() {
                 if io::stderr().write_all(&piece).is_err() {
                     break;
                 }
             }
-            let _ = end.send(());
+            let mut state = writer.state();
+            (state.done, state.stuck) = (true, true);
+            writer.0.changed.notify_all();
         });
-        Self { pieces, left_out: std::cell::Cell::new(0), ended }
+        errors
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // Every statement leaves it whole.
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What is to be written next, as soon as there is something; `None` at the end.
+    fn next(&self) -> Option<Vec<u8>> {
+        let waiting = |state: &mut State| state.pieces.is_empty() && !state.closed;
+        let state = self.0.changed.wait_while(self.state(), waiting);
+        let mut state = state.unwrap_or_else(PoisonError::into_inner);
+        let piece = state.pieces.pop_front()?;
+        state.bytes -= piece.len();
+        state.stuck = false;
+        self.0.changed.notify_all();
+        Some(piece)
+    }
+
+    /// Waits for the writer to take something, unless it has not for long; whether it did.
+    fn progress<'a>(&'a self, state: MutexGuard<'a, State>) -> (MutexGuard<'a, State>, bool) {
+        let before = state.bytes;
+        let waiting = |state: &mut State| state.bytes == before && !state.done && !state.stuck;
+        let waited = self.0.changed.wait_timeout_while(state, UNTAKEN, waiting);
+        let (mut state, result) = waited.unwrap_or_else(PoisonError::into_inner);
+        state.stuck |= result.timed_out();
+        let took = !state.stuck;
+        (state, took)
     }
 
     fn say(&self, bytes: &[u8]) {
-        let left_out = self.left_out.get();
-        let piece = if left_out > 0 {
-            let note = format!(
-                "\n[mcpo-deploy: {left_out} bytes of standard error were left out, since nobody took them]\n"
-            );
-            [note.as_bytes(), bytes].concat()
+        let mut state = self.state();
+        while state.bytes >= WAITING && !state.stuck {
+            (state, _) = self.progress(state);
+        }
+        if state.bytes >= WAITING || state.done {
+            state.left_out += bytes.len();
         } else {
-            bytes.to_vec()
-        };
-        match self.pieces.try_send(piece) {
-            Err(TrySendError::Full(_)) => self.left_out.set(left_out + bytes.len()),
-            Ok(()) | Err(TrySendError::Disconnected(_)) => self.left_out.set(0),
+            state.note();
+            state.push(bytes.to_vec());
+            self.0.changed.notify_all();
         }
     }
 
-    fn end(self) {
-        drop(self.pieces);
-        let _ = self.ended.recv_timeout(LAST);
+    /// Waits for the rest to be taken, for as long as anything is.
+    fn end(&self) {
+        let mut state = self.state();
+        state.note();
+        (state.closed, state.stuck) = (true, state.done);
+        self.0.changed.notify_all();
+        let mut took = true;
+        while took && !state.done {
+            (state, took) = self.progress(state);
+        }
+    }
+}
+
+impl State {
+    fn push(&mut self, piece: Vec<u8>) {
+        self.bytes += piece.len();
+        self.pieces.push_back(piece);
+    }
+
+    fn note(&mut self) {
+        let left_out = std::mem::take(&mut self.left_out);
+        if left_out > 0 {
+            let note = format!(
+                "\n[mcpo-deploy: {left_out} bytes of standard error were left out, since nobody took them]\n"
+            );
+            self.push(note.into_bytes());
+        }
     }
 }

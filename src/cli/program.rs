@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use clap::error::ErrorKind;
-use clap::{Parser, ValueEnum};
+use clap::{CommandFactory, Parser, ValueEnum};
 use tokio::sync::watch;
 use tokio::time::sleep;
 
@@ -84,7 +84,9 @@ fn format(arg: FormatArg) -> Format {
 fn usage(error: &clap::Error, arguments: &[OsString], env: &Env) -> ExitCode {
     let printed = error.print();
     let words = error.render().to_string();
-    let is_run = words.contains("Usage: mcpo-deploy run ");
+    let verbs = Cli::command();
+    let verb = arguments.iter().skip(1).find(|word| verbs.find_subcommand(word).is_some());
+    let is_run = verb.is_some_and(|verb| verb == "run");
     let format = if is_run { Format::Human } else { asked_format(arguments) };
     let reporter = Reporter::stdio(Style::of_process(format, Verbosity::default(), env));
     if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {

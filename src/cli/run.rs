@@ -1,13 +1,14 @@
 //! `run`: the stdio server in a container of its own, as a stdio server for whoever started this. Standard
 //! output is the server's alone.
 
-use std::io::{IsTerminal, stdin};
+use std::io::{IsTerminal, Write, stderr, stdin};
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use tokio::sync::oneshot;
 use tokio::task::{JoinError, JoinHandle};
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::carry::{Heard, carry_in, carry_out};
 use super::deploy::Deployment;
@@ -15,12 +16,15 @@ use super::session::{Global, Session, Users};
 use crate::diagnostic::{Diagnostic, Exit, Failure};
 use crate::engine::{Claim, Docker, Ending, EngineError, Input, Leased, Streams, create_for_client};
 use crate::plan::{Container, Profile, for_client};
+use crate::report::error_text;
 
 /// The code that this ends with where it is not the server that ended, as `docker run`.
 pub(super) const OWN_FAILURE: u8 = 125;
 
 /// What is said and taken after the end, and the engine's last answers, take no longer.
 const LAST_WORDS: Duration = Duration::from_secs(10);
+/// How long an engine that was lost is given between two attempts.
+const AGAIN: Duration = Duration::from_millis(250);
 /// How long a container may run on whose streams have ended.
 const STREAMLESS: Duration = Duration::from_secs(2);
 
@@ -61,7 +65,7 @@ impl Diagnostic for RunError {
             Self::Terminal => Some(
                 "start it from a client (`mcpo-deploy connect` sets one up), pipe JSON lines into it, or ask one thing with `mcpo-deploy call`".into(),
             ),
-            Self::Lost(_) => Some("the engine removes the container when it starts again; if it does not, `mcpo-deploy reap` does".into()),
+            Self::Lost(_) => Some("once the engine is back, `mcpo-deploy reap` removes what it has kept".into()),
             Self::Interrupted | Self::Broken(_) => None,
         }
     }
@@ -73,7 +77,9 @@ pub(super) async fn run(global: &Global, args: RunArgs) -> u8 {
     match ran(global, args, &mut signals).await {
         Ok(code) => code,
         Err(error) => {
-            global.reporter.error(&*error);
+            let said = say_aside(error_text(&*error));
+            // Where nobody reads it, there is nobody to wait for.
+            let _ = timeout(LAST_WORDS, said).await;
             OWN_FAILURE
         }
     }
@@ -97,7 +103,7 @@ async fn ran(global: &Global, args: RunArgs, signals: &mut Signals) -> Result<u8
         }
     };
     let reaping = tokio::spawn(reap(docker.clone(), opened.leased));
-    let served = serve(global, docker, opened.server, &opened.name, Duration::from_secs(args.grace), signals);
+    let served = serve(docker, opened.server, &opened.name, Duration::from_secs(args.grace), signals);
     let code = served.await;
     let last = async {
         let _ = reaping.await;
@@ -175,7 +181,6 @@ async fn reap(docker: Docker, leased: Leased) {
 
 /// Carries bytes until the server has ended, which it does whatever happens.
 async fn serve(
-    global: &Global,
     docker: &Docker,
     server: Server,
     name: &str,
@@ -201,17 +206,26 @@ async fn serve(
                     deadline = Some((Instant::now() + STREAMLESS, Why::Broken));
                 }
             },
-            () = sleep_until(due), if deadline.is_some() => {
-                if let Some((_, Why::Grace)) = deadline {
-                    global.reporter.warning(&format!(
-                        "the server did not end within {grace:?} of the end of its input, and is stopped"
-                    ));
+            // What has not started cannot be stopped: the engine would say that it is done already.
+            () = sleep_until(due), if deadline.is_some() && started => {
+                let why = deadline.take().map(|(_, why)| why);
+                if why == Some(Why::Broken) {
+                    // One that has ended is being removed, which may take its time.
+                    let runs = docker.container(name).await.is_ok_and(|live| live.is_some_and(|live| live.state.running));
+                    if !runs {
+                        continue;
+                    }
+                    broken = !stopping;
                 }
-                broken |= matches!(deadline, Some((_, Why::Broken))) && !stopping;
-                deadline = None;
                 if !stopping {
                     stopping = true;
                     stop(docker, name);
+                }
+                if why == Some(Why::Grace) {
+                    let words = format!(
+                        "warning: the server did not end within {grace:?} of the end of its input, and is stopped\n"
+                    );
+                    say_aside(words);
                 }
             }
             () = signals.next() => {
@@ -234,16 +248,36 @@ async fn serve(
         Ok(_) if broken => Err(RunError::Broken(name.to_owned()).into()),
         Ok(code) => {
             if !told {
-                let _ = timeout(LAST_WORDS, until_told(&mut heard)).await;
+                // A client may take its time; that it went away ends this too.
+                tokio::select! {
+                    () = until_told(&mut heard) => {}
+                    () = signals.next() => {}
+                }
             }
             Ok(u8::try_from(code).unwrap_or(OWN_FAILURE))
         }
         Err(error) => {
-            // It may be back, and have it still.
-            let _ = timeout(LAST_WORDS, docker.remove(name, true)).await;
+            // It may come back, and have it still.
+            let removed = async {
+                while docker.remove(name, true).await.is_err() {
+                    sleep(AGAIN).await;
+                }
+            };
+            let _ = timeout(LAST_WORDS, removed).await;
             Err(RunError::Lost(error).into())
         }
     }
+}
+
+/// Says something on standard error, which may take for ever where nobody reads it.
+fn say_aside(words: String) -> oneshot::Receiver<()> {
+    let (tell, said) = oneshot::channel();
+    std::thread::spawn(move || {
+        // Who cannot be told is not told.
+        let _ = stderr().write_all(words.as_bytes());
+        let _ = tell.send(());
+    });
+    said
 }
 
 /// Nothing is left of what could not start.

@@ -13,10 +13,20 @@ use crate::plan::Process;
 pub fn own_lease() -> Option<Lease> {
     let pid = std::process::id();
     let Process::Since(started) = process(pid) else { return None };
-    let namespace = fs::read_link("/proc/self/ns/pid").ok()?;
-    let namespace = namespace.to_str()?.trim_start_matches("pid:[").trim_end_matches(']').to_owned();
+    let namespace = namespaces()?;
     let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?.trim().to_owned();
     Some(Lease { machine: machine(), boot, pid_namespace: namespace, pid, started })
+}
+
+/// The inodes of the namespaces that a number and a start of a process count in: the PID namespace and, where
+/// there is one, the time namespace, by which a start is shifted.
+fn namespaces() -> Option<String> {
+    let inode = |kind: &str| {
+        let link = fs::read_link(format!("/proc/self/ns/{kind}")).ok()?;
+        Some(link.to_str()?.rsplit_once('[')?.1.trim_end_matches(']').to_owned())
+    };
+    let pid = inode("pid")?;
+    Some(inode("time").map_or_else(|| pid.clone(), |time| format!("{pid}-{time}")))
 }
 
 /// The labels of this process's lease; none where it cannot have one.
@@ -88,7 +98,11 @@ mod tests {
     fn this_process_is_there_and_one_that_ended_is_gone() {
         let lease = own_lease().expect("this system has /proc");
         assert_eq!(process(lease.pid), Process::Since(lease.started));
-        assert!(!lease.boot.is_empty() && lease.pid_namespace.parse::<u64>().is_ok(), "{lease:?}");
+        assert!(
+            !lease.boot.is_empty()
+                && lease.pid_namespace.split('-').all(|inode| inode.parse::<u64>().is_ok()),
+            "{lease:?}"
+        );
         let mut child = std::process::Command::new("true").spawn().expect("a process");
         let pid = child.id();
         child.wait().expect("its end");

@@ -100,6 +100,13 @@ impl Containers {
             Claim { project: &self.project, places: self.places, accept_unenforced: &self.accept_unenforced };
         let leased = Leased::on(&self.docker).await?;
         let name = create_for_client(&self.docker, &self.container, claim, &leased).await?;
+        let docker = self.docker.clone();
+        tokio::spawn(async move {
+            for container in leased.left {
+                // Whoever comes next tries again.
+                let _ = docker.remove(&container.id, true).await;
+            }
+        });
         self.docker.remember_probe(&name);
         self.names.push(name.clone());
         let attached = self.docker.attach(&name).await?;
@@ -115,10 +122,27 @@ impl Containers {
     }
 
     /// Removes them all.
-    pub async fn remove(self) -> Result<(), EngineError> {
-        for name in &self.names {
-            self.docker.remove_probe(name).await?;
+    pub async fn remove(mut self) -> Result<(), EngineError> {
+        let mut removed = Ok(());
+        for name in std::mem::take(&mut self.names) {
+            let one = self.docker.remove_probe(&name).await;
+            removed = removed.and(one);
         }
-        Ok(())
+        removed
+    }
+}
+
+/// A client that was left without a goodbye leaves no container all the same, as long as the runtime goes on.
+impl Drop for Containers {
+    fn drop(&mut self) {
+        let (docker, names) = (self.docker.clone(), std::mem::take(&mut self.names));
+        if let (false, Ok(runtime)) = (names.is_empty(), tokio::runtime::Handle::try_current()) {
+            runtime.spawn(async move {
+                for name in names {
+                    // There is nobody to be told.
+                    let _ = docker.remove_probe(&name).await;
+                }
+            });
+        }
     }
 }

@@ -16,7 +16,7 @@ pub struct Lease {
     pub machine: String,
     /// The kernel's identifier of this run of the machine.
     pub boot: String,
-    /// The inode of the PID namespace, in which `pid` counts.
+    /// The inodes of the PID namespace, in which `pid` counts, and of the time namespace, in which `started` does.
     pub pid_namespace: String,
     /// The process.
     pub pid: u32,

@@ -40,10 +40,15 @@ pub enum Holder {
 
 /// Looks for the holder of a lease; `here` is the lease of whoever looks.
 pub fn holder(lease: &Lease, here: &Lease, process: impl Fn(u32) -> Process) -> Holder {
+    let same_machine = lease.machine == here.machine;
+    let known = !lease.machine.is_empty() && !here.machine.is_empty();
+    // Copies of a machine that sleeps wake up with one and the same boot.
+    if known && !same_machine {
+        return Holder::Elsewhere;
+    }
     if lease.boot != here.boot {
         // The machine that started anew has none of the processes that it had.
-        let same_machine = !here.machine.is_empty() && lease.machine == here.machine;
-        return if same_machine { Holder::Gone } else { Holder::Elsewhere };
+        return if known { Holder::Gone } else { Holder::Elsewhere };
     }
     if lease.pid_namespace != here.pid_namespace {
         return Holder::Elsewhere;
@@ -100,6 +105,8 @@ mod tests {
         assert_eq!(holder(&elsewhere, &lease(), nobody), Holder::Elsewhere);
         let namespace = Lease { pid_namespace: "n2".into(), ..lease() };
         assert_eq!(holder(&namespace, &lease(), nobody), Holder::Elsewhere);
+        let copy = Lease { machine: "m2".into(), ..lease() };
+        assert_eq!(holder(&copy, &lease(), nobody), Holder::Elsewhere);
         // Of machines that cannot be told apart nothing follows from another boot.
         let unnamed = Lease { machine: String::new(), ..lease() };
         let rebooted = Lease { boot: "b2".into(), ..unnamed.clone() };

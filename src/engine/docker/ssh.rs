@@ -78,6 +78,9 @@ impl Destination {
         // After `--` a host is no option, whatever its name.
         command.args(&self.options).args(["--", &self.host, "docker", "system", "dial-stdio"]);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+        // A signal for the group that we are in is ours to pass on, once nothing is left to be asked.
+        #[cfg(unix)]
+        command.process_group(0);
         command
     }
 }

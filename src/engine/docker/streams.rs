@@ -105,7 +105,11 @@ impl Output for AnyOutput {
         while let Some(frame) = self.runtime.block_on(self.frames.next()) {
             match frame.map_err(io::Error::other)? {
                 LogOutput::StdErr { message } => sink(Standard::Error, &message)?,
-                other => sink(Standard::Out, other.as_ref())?,
+                LogOutput::StdOut { message } => sink(Standard::Out, &message)?,
+                // Half a frame, where the connection was cut.
+                LogOutput::Console { .. } | LogOutput::StdIn { .. } => {
+                    return Err(io::ErrorKind::UnexpectedEof.into());
+                }
             }
         }
         Ok(())

@@ -87,7 +87,11 @@ fn every_failure_of_its_own_is_125() {
     let ran = rig.run(&["run", "--set", &format!("orchestrator.image={image}")]).ended(125);
     assert!(ran.err.contains("is not here") && ran.err.contains("mcpo-deploy build"), "{}", ran.err);
     assert_eq!(ran.out, "");
-    rig.run(&["run", "--no-such-flag"]).ended(125);
+    for wrong in [&["run", "--no-such-flag"][..], &["--format", "json", "run", "--grace", "abc"]] {
+        let ran = rig.run(wrong).ended(125);
+        assert_eq!(ran.out, "", "{wrong:?}");
+    }
+    rig.run(&["render", "run", "--format", "nope"]).ended(64);
     rig.run(&["run", "--set", "hardening.memory=much"]).ended(125);
     let mut elsewhere = rig.command(&["run"]);
     run(elsewhere.env("DOCKER_HOST", "unix:///nowhere/docker.sock"), "").ended(125);

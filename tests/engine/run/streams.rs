@@ -81,3 +81,40 @@ fn the_container_is_as_confined_as_the_one_that_verify_proves() {
     drop(client.stdin.take());
     assert_eq!(client.code(), Some(0));
 }
+
+#[test]
+fn every_line_of_standard_error_comes_however_fast_it_is_said() {
+    let rig = rig("run-errors", "[complain, \"100000\"]");
+    let ran = rig.run(&["run"]).ok();
+    let lines = ran.err.lines().filter(|line| line.starts_with("complaint ")).count();
+    assert_eq!(lines, 100_000);
+}
+
+#[test]
+fn a_client_that_never_reads_standard_error_does_not_keep_its_server_from_being_stopped() {
+    let rig = rig("run-complaints-on", "[complain-on, \"200000\"]");
+    let mut command = rig.command(&["run", "--grace", "1"]);
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().expect("the command line");
+    let (stderr, stdout) = (child.stderr.take(), child.stdout.take());
+    let mut client = Client { child, stdin: None, stdout: stdout.map(std::io::BufReader::new) };
+    assert_eq!(client.code(), Some(143));
+    drop(stderr);
+    none_left(&rig);
+}
+
+#[test]
+fn what_is_taken_late_is_taken_whole() {
+    let rig = rig("run-late", "[copy, \"0\"]");
+    let mut client = Client::begin(&rig, &[]);
+    let sent = vec![b'x'; 1 << 20];
+    let mut stdin = client.stdin.take().expect("a pipe");
+    let to_send = sent.clone();
+    let writer = std::thread::spawn(move || stdin.write_all(&to_send));
+    // Longer than anything of ours waits for the engine.
+    std::thread::park_timeout(std::time::Duration::from_secs(12));
+    let mut got = Vec::new();
+    client.stdout.take().expect("a pipe").read_to_end(&mut got).expect("what it says");
+    writer.join().expect("a thread").expect("room");
+    assert_eq!((got.len(), client.code()), (sent.len(), Some(0)));
+}
