@@ -37,6 +37,7 @@ pub(super) fn carry_in(input: &dyn Input, tell: &UnboundedSender<Heard>) {
             Ok(0) => break,
             Ok(count) if input.write(&buffer[..count]).is_ok() => {}
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => await_stream(&io::stdin(), Way::In),
             Ok(_) | Err(_) => break,
         }
     }
@@ -47,7 +48,7 @@ pub(super) fn carry_in(input: &dyn Input, tell: &UnboundedSender<Heard>) {
 
 /// From the container to standard output and standard error, until it has ended.
 pub(super) fn carry_out(output: Box<dyn Output>, tell: &UnboundedSender<Heard>) {
-    let mut out = io::stdout().lock();
+    let mut out = Patient(io::stdout());
     let errors = Errors::new();
     let mut gone = false;
     let copied = output.copy(&mut |to, bytes| {
@@ -66,6 +67,60 @@ pub(super) fn carry_out(output: Box<dyn Output>, tell: &UnboundedSender<Heard>) 
     errors.end();
     drop(copied);
     let _ = tell.send(Heard::OutputEnded);
+}
+
+/// A stream that whoever started this may have left so that it does not block: it is waited for all the same.
+struct Patient<S>(S);
+
+impl<S: Write + Stream> Write for Patient<S> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        loop {
+            match self.0.write(bytes) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => await_stream(&self.0, Way::Out),
+                done => return done,
+            }
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        loop {
+            match self.0.flush() {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => await_stream(&self.0, Way::Out),
+                done => return done,
+            }
+        }
+    }
+}
+
+/// What a stream is waited for.
+#[derive(Clone, Copy)]
+enum Way {
+    In,
+    Out,
+}
+
+#[cfg(unix)]
+use std::os::fd::AsFd as Stream;
+
+/// Waits until a stream can be read or written, or has ended, which shows then.
+#[cfg(unix)]
+fn await_stream(stream: &impl Stream, way: Way) {
+    use rustix::event::{PollFd, PollFlags, poll};
+    let flags = match way {
+        Way::In => PollFlags::IN,
+        Way::Out => PollFlags::OUT,
+    };
+    // One that cannot be waited for is tried again.
+    let _ = poll(&mut [PollFd::new(stream, flags)], None);
+}
+
+#[cfg(not(unix))]
+use std::os::windows::io::AsHandle as Stream;
+
+/// Elsewhere no stream is like that.
+#[cfg(not(unix))]
+fn await_stream(_: &impl Stream, _: Way) {
+    std::thread::yield_now();
 }
 
 /// Standard error, on a thread of its own: a client that does not read it must not hold up the server, whose
@@ -98,7 +153,7 @@ impl Errors {
         let writer = errors.clone();
         std::thread::spawn(move || {
             while let Some(piece) = writer.next() {
-                if io::stderr().write_all(&piece).is_err() {
+                if Patient(io::stderr()).write_all(&piece).is_err() {
                     break;
                 }
             }

@@ -1,6 +1,8 @@
 //! What goes through.
 
 use std::io::{Read, Write};
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
 use std::process::Stdio;
 
 use super::super::docker::{container, run};
@@ -117,4 +119,30 @@ fn what_is_taken_late_is_taken_whole() {
     client.stdout.take().expect("a pipe").read_to_end(&mut got).expect("what it says");
     writer.join().expect("a thread").expect("room");
     assert_eq!((got.len(), client.code()), (sent.len(), Some(0)));
+}
+
+/// As some wrappers leave them.
+#[test]
+fn streams_that_do_not_block_are_waited_for() {
+    let rig = rig("run-nonblocking", "[copy, \"0\"]");
+    let (mut ours, theirs) = UnixStream::pair().expect("a pair");
+    theirs.set_nonblocking(true).expect("a flag");
+    let end = |stream: &UnixStream| Stdio::from(OwnedFd::from(stream.try_clone().expect("an end")));
+    let mut command = rig.command(&["run"]);
+    let mut child = command.stdin(end(&theirs)).stdout(end(&theirs)).spawn().expect("the command line");
+    drop((command, theirs));
+    // More than any buffer between holds.
+    let sent = vec![b'x'; 4 << 20];
+    let mut writer = ours.try_clone().expect("an end");
+    let to_send = sent.clone();
+    let writing = std::thread::spawn(move || {
+        writer.write_all(&to_send).expect("room");
+        writer.shutdown(std::net::Shutdown::Write).expect("an end");
+    });
+    let mut got = Vec::new();
+    ours.read_to_end(&mut got).expect("what it says");
+    writing.join().expect("a thread");
+    assert_eq!(got.len(), sent.len());
+    assert_eq!(child.wait().expect("an end").code(), Some(0));
+    none_left(&rig);
 }
