@@ -13,9 +13,7 @@ pub(super) async fn run(global: &Global, dry_run: bool) -> Result<Exit, Failure>
     let docker = Docker::connect(Endpoint::find(&global.env)?).await?;
     let leased = Leased::on(&docker).await?;
     if !dry_run {
-        for container in &leased.left {
-            docker.remove(&container.id, true).await?;
-        }
+        leased.remove_left(&docker).await?;
     }
     global.reporter.text(&in_words(&leased, dry_run));
     let list = |containers: &[LeasedContainer]| -> Value { containers.iter().map(named).collect() };

@@ -15,7 +15,7 @@ use super::deploy::Deployment;
 use super::session::{Global, Session, Users};
 use crate::diagnostic::{Diagnostic, Exit, Failure};
 use crate::engine::{Claim, Docker, Ending, EngineError, Input, Leased, Streams, create_for_client};
-use crate::plan::{Container, Profile, for_client};
+use crate::plan::{Profile, for_client};
 use crate::report::error_text;
 
 /// The code that this ends with where it is not the server that ended, as `docker run`.
@@ -102,14 +102,16 @@ async fn ran(global: &Global, args: RunArgs, signals: &mut Signals) -> Result<u8
             return Err(RunError::Interrupted.into());
         }
     };
-    let reaping = tokio::spawn(reap(docker.clone(), opened.leased));
+    let (engine, leased) = (docker.clone(), opened.leased);
+    // What cannot be removed now is tried again by whoever comes next.
+    let reaping = tokio::spawn(async move { leased.remove_left(&engine).await });
     let served = serve(docker, opened.server, &opened.name, Duration::from_secs(args.grace), signals);
     let code = served.await;
     let last = async {
         let _ = reaping.await;
         // What a killed one had asked the engine for may have been done since.
         if let Ok(leased) = Leased::on(docker).await {
-            reap(docker.clone(), leased).await;
+            let _ = leased.remove_left(docker).await;
         }
     };
     let _ = timeout(LAST_WORDS, last).await;
@@ -137,7 +139,7 @@ async fn open(session: &Session<'_>, command: Vec<String>) -> Result<Opened, Fai
         tokio::join!(Deployment::look(session, Profile::Bridge, Users::KnownOrLookedUp), Leased::on(docker));
     let (deployment, leased) = (deployment?, leased?);
     let container = for_client(&deployment.stand_on(session).await?.stdio, command);
-    let name = place(session, &container, &leased).await?;
+    let name = create_for_client(docker, &container, &Claim::of(&session.stack), &leased).await?;
     let server = start(docker, &name).await;
     match server {
         Ok(server) => Ok(Opened { name, server, leased }),
@@ -146,15 +148,6 @@ async fn open(session: &Session<'_>, command: Vec<String>) -> Result<Opened, Fai
             Err(error.into())
         }
     }
-}
-
-async fn place(session: &Session<'_>, container: &Container, leased: &Leased) -> Result<String, Failure> {
-    let claim = Claim {
-        project: &session.stack.project,
-        places: session.stack.orchestrator.max_clients,
-        accept_unenforced: &session.stack.hardening.accept_unenforced,
-    };
-    Ok(create_for_client(&session.docker, container, claim, leased).await?)
 }
 
 async fn start(docker: &Docker, name: &str) -> Result<Server, EngineError> {
@@ -168,15 +161,6 @@ async fn start(docker: &Docker, name: &str) -> Result<Server, EngineError> {
     let (docker, name) = (docker.clone(), name.to_owned());
     let starting = tokio::spawn(async move { docker.start(&name).await });
     Ok(Server { input, heard, starting, ending })
-}
-
-/// Removes what was left by those who could not clean up; whoever comes next tries again.
-async fn reap(docker: Docker, leased: Leased) {
-    for container in leased.left {
-        if docker.remove(&container.id, true).await.is_err() {
-            return;
-        }
-    }
 }
 
 /// Carries bytes until the server has ended, which it does whatever happens.

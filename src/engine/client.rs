@@ -7,20 +7,32 @@ use super::docker::Docker;
 use super::error::EngineError;
 use super::execute::refuses;
 use super::process::{lease_labels, own_lease, process};
-use crate::config::Protection;
+use crate::config::{Protection, Stack};
 use crate::diagnostic::{Diagnostic, Exit};
 use crate::model::ProjectName;
 use crate::plan::{Container, Holder, LeasedContainer, holder, places};
 
 /// What a container for a client is created by.
-#[derive(Debug, Clone, Copy)]
-pub struct Claim<'a> {
+#[derive(Debug, Clone)]
+pub struct Claim {
     /// Whose it is.
-    pub project: &'a ProjectName,
+    pub project: ProjectName,
     /// How many the project may have at a time.
     pub places: u32,
     /// Protections that the engine may say it cannot enforce.
-    pub accept_unenforced: &'a BTreeSet<Protection>,
+    pub accept_unenforced: BTreeSet<Protection>,
+}
+
+impl Claim {
+    /// That of a client of the stdio server.
+    #[must_use]
+    pub fn of(stack: &Stack) -> Self {
+        Self {
+            project: stack.project.clone(),
+            places: stack.orchestrator.max_clients,
+            accept_unenforced: stack.hardening.accept_unenforced.clone(),
+        }
+    }
 }
 
 /// Why no container came about.
@@ -85,6 +97,14 @@ impl Leased {
         Ok(sorted)
     }
 
+    /// Removes what nobody needs, up to the first failure.
+    pub async fn remove_left(&self, docker: &Docker) -> Result<(), EngineError> {
+        for container in &self.left {
+            docker.remove(&container.id, true).await?;
+        }
+        Ok(())
+    }
+
     fn all(&self) -> impl Iterator<Item = &LeasedContainer> {
         self.held.iter().chain(&self.left).chain(&self.elsewhere)
     }
@@ -95,7 +115,7 @@ impl Leased {
 pub async fn create_for_client(
     docker: &Docker,
     container: &Container,
-    claim: Claim<'_>,
+    claim: &Claim,
     leased: &Leased,
 ) -> Result<String, ClientError> {
     let mut container = container.clone();
@@ -114,7 +134,7 @@ pub async fn create_for_client(
     }
     let full = || ClientError::Full { project: claim.project.clone(), places: claim.places };
     let (name, warnings) = created.ok_or_else(full)?;
-    if let Some(warning) = warnings.into_iter().find(|text| refuses(text, claim.accept_unenforced)) {
+    if let Some(warning) = warnings.into_iter().find(|text| refuses(text, &claim.accept_unenforced)) {
         docker.remove(&name, true).await?;
         return Err(EngineError::Unenforced { name, warning }.into());
     }

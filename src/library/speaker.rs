@@ -5,11 +5,10 @@ use std::pin::Pin;
 
 use tokio::io::{AsyncWrite, DuplexStream};
 
-use crate::config::{Protection, Stack};
+use crate::config::Stack;
 use crate::diagnostic::Failure;
 use crate::engine::{Claim, Docker, EngineError, Leased, StderrTail, create_for_client};
 use crate::mcp::{FrameError, Lines, StdioLines};
-use crate::model::ProjectName;
 use crate::plan::{Container, for_client};
 use crate::wire::Connection;
 
@@ -72,9 +71,7 @@ impl Lines for Speaker {
 pub struct Containers {
     docker: Docker,
     container: Container,
-    project: ProjectName,
-    places: u32,
-    accept_unenforced: std::collections::BTreeSet<Protection>,
+    claim: Claim,
     names: Vec<String>,
     stderr: StderrTail,
 }
@@ -86,9 +83,7 @@ impl Containers {
         Self {
             docker: docker.clone(),
             container: for_client(stdio, Vec::new()),
-            project: stack.project.clone(),
-            places: stack.orchestrator.max_clients,
-            accept_unenforced: stack.hardening.accept_unenforced.clone(),
+            claim: Claim::of(stack),
             names: Vec::new(),
             stderr: StderrTail::default(),
         }
@@ -96,17 +91,11 @@ impl Containers {
 
     /// Starts a fresh one, in one of the project's places for clients.
     pub async fn open(&mut self) -> Result<Speaker, Failure> {
-        let claim =
-            Claim { project: &self.project, places: self.places, accept_unenforced: &self.accept_unenforced };
         let leased = Leased::on(&self.docker).await?;
-        let name = create_for_client(&self.docker, &self.container, claim, &leased).await?;
+        let name = create_for_client(&self.docker, &self.container, &self.claim, &leased).await?;
         let docker = self.docker.clone();
-        tokio::spawn(async move {
-            for container in leased.left {
-                // Whoever comes next tries again.
-                let _ = docker.remove(&container.id, true).await;
-            }
-        });
+        // Whoever comes next tries again.
+        tokio::spawn(async move { leased.remove_left(&docker).await });
         self.docker.remember_probe(&name);
         self.names.push(name.clone());
         let attached = self.docker.attach(&name).await?;

@@ -60,7 +60,7 @@ pub fn holder(lease: &Lease, here: &Lease, process: impl Fn(u32) -> Process) -> 
     }
 }
 
-/// The stdio server's container for one client, under a name that is a place among `places`.
+/// The stdio server's container for one client, with a command of its own where there is one.
 #[must_use]
 pub fn for_client(stdio: &Container, command: Vec<String>) -> Container {
     let mut container = stdio.clone();
