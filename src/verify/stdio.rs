@@ -9,7 +9,7 @@ use super::bridge::in_words;
 use super::diagnose::{Diagnosis, diagnose};
 use super::report::Check;
 use crate::engine::{Docker, EngineError, StderrTail};
-use crate::mcp::{Client, ConnectError, Patience, StatusError, StatusTool, StdioLines};
+use crate::mcp::{CallError, Client, ConnectError, Patience, StatusError, StatusTool, StdioLines};
 use crate::model::User;
 use crate::plan::{Container, Live, LiveContainer, State};
 
@@ -33,7 +33,8 @@ pub(super) async fn stdio(
     let mut probes = Probes { docker, container, names: Vec::new(), stderr: None };
     let outcome = talk(&mut probes, tool, patience).await;
     let elapsed = begun.elapsed();
-    let last = probes.last().await;
+    let hung_up = outcome.as_ref().is_err_and(|fault| fault.hung_up);
+    let last = probes.last(hung_up).await;
     let said = probes.stderr.as_ref().map(StderrTail::lines).unwrap_or_default();
     let said: Vec<String> = said.iter().map(|line| container.redacted(line)).collect();
     let removed = probes.remove().await;
@@ -44,7 +45,7 @@ pub(super) async fn stdio(
             Seen { check: Check::pass("stdio", evidence), live }
         }
         (Ok(_), Err(error)) => Seen { check: Check::fail("stdio", error.to_string()), live },
-        (Err(Fault { evidence, fix }), _) => {
+        (Err(Fault { evidence, fix, .. }), _) => {
             let evidence = container.redacted(&evidence);
             let fix = fix.or_else(|| why_it_ended(state, &said, &evidence, container.user));
             let evidence = match said.last() {
@@ -90,8 +91,13 @@ impl Probes<'_> {
         Ok(StdioLines::new(attached.stdout, attached.stdin, MAX_LINE))
     }
 
-    async fn last(&self) -> Option<LiveContainer> {
-        self.docker.container(self.names.last()?).await.ok().flatten()
+    /// The last one as it is, or, where it hung up, as it ended.
+    async fn last(&self, hung_up: bool) -> Option<LiveContainer> {
+        let name = self.names.last()?;
+        if hung_up {
+            self.docker.until_ended(name).await;
+        }
+        self.docker.container(name).await.ok().flatten()
     }
 
     async fn remove(self) -> Result<(), EngineError> {
@@ -106,6 +112,8 @@ impl Probes<'_> {
 struct Fault {
     evidence: String,
     fix: Option<String>,
+    /// The server closed its output.
+    hung_up: bool,
 }
 
 impl Fault {
@@ -116,14 +124,17 @@ impl Fault {
             evidence = format!("{evidence}: {cause}");
             source = cause.source();
         }
-        Self { evidence, fix: None }
+        Self { evidence, fix: None, hung_up: false }
     }
 }
 
 /// What the server showed.
 async fn talk(probes: &mut Probes<'_>, tool: StatusTool<'_>, patience: Patience) -> Result<String, Fault> {
     let connected = Client::connect(async || probes.open().await, patience).await;
-    let mut client = connected.map_err(|error: ConnectError<EngineError>| Fault::of(&error))?;
+    let mut client = connected.map_err(|error: ConnectError<EngineError>| {
+        let hung_up = matches!(error, ConnectError::NoDialect(CallError::Closed));
+        Fault { hung_up, ..Fault::of(&error) }
+    })?;
     let server = client.server().map(|server| format!(", {server}")).unwrap_or_default();
     let spoken = format!("{}{server}", client.dialect());
     let shown = client.status(tool).await.map_err(|error| {
@@ -133,7 +144,8 @@ async fn talk(probes: &mut Probes<'_>, tool: StatusTool<'_>, patience: Patience)
             }
             _ => None,
         };
-        Fault { fix, ..Fault::of(&error) }
+        let hung_up = matches!(error, StatusError::Call(CallError::Closed));
+        Fault { fix, hung_up, ..Fault::of(&error) }
     })?;
     Ok(format!("{spoken}: {}", in_words(&shown, probes.container)))
 }

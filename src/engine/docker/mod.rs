@@ -73,6 +73,8 @@ const REQUEST_TIMEOUT: u64 = 120;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// A removal that has begun takes milliseconds.
 const REMOVAL_TIMEOUT: Duration = Duration::from_secs(10);
+/// From the end of a container's output to its own.
+const END_TIMEOUT: Duration = Duration::from_secs(2);
 
 impl Docker {
     /// Connects, and agrees on the version of the API.
@@ -182,9 +184,19 @@ impl Docker {
     /// Waits until a container that is being removed is gone. That it is gone already is an error to
     /// the engine, and fine.
     async fn until_removed(&self, name: &str) {
-        let options = WaitContainerOptionsBuilder::default().condition("removed").build();
-        let mut gone = self.api.wait_container(name, Some(options)).boxed();
-        let _ = tokio::time::timeout(REMOVAL_TIMEOUT, gone.next()).await;
+        self.until(name, "removed", REMOVAL_TIMEOUT).await;
+    }
+
+    /// Waits until the engine knows that a container has ended whose output has: it closes the streams
+    /// first. One that goes on without output is not waited for long.
+    pub async fn until_ended(&self, name: &str) {
+        self.until(name, "not-running", END_TIMEOUT).await;
+    }
+
+    async fn until(&self, name: &str, condition: &str, limit: Duration) {
+        let options = WaitContainerOptionsBuilder::default().condition(condition).build();
+        let mut ended = self.api.wait_container(name, Some(options)).boxed();
+        let _ = tokio::time::timeout(limit, ended.next()).await;
     }
 
     /// Removes every probe that is left, after an interruption.
