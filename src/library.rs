@@ -165,8 +165,9 @@ impl Diagnostic for CallError {
 }
 
 impl Client {
-    /// A client of the deployment's stdio server, in a container of its own, which is removed when the client
-    /// is closed, and does not outlive this process.
+    /// A client of the deployment's stdio server, in a container of its own. It is removed when the client is
+    /// closed or dropped, and a server that ends with its input does not outlive this process either; what a
+    /// killed process leaves all the same, the next client removes.
     pub async fn stdio_container(deployment: &Deployment) -> Result<Self, Failure> {
         let container = deployment.stdio().await?;
         let mut containers = Containers::new(&deployment.docker, &deployment.stack, &container);

@@ -109,6 +109,9 @@ pub enum Verb {
     Run(RunArgs),
     /// Remove the containers of clients that were killed before they could
     Reap {
+        /// Remove these too, whose owners cannot be seen from here: of another machine or PID namespace
+        #[arg(value_name = "CONTAINER")]
+        containers: Vec<String>,
         /// Say what would be removed, and remove nothing
         #[arg(long)]
         dry_run: bool,

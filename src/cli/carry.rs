@@ -15,8 +15,10 @@ use crate::engine::{Input, Output, Standard};
 pub(super) enum Heard {
     /// Standard input has ended, and the server knows.
     InputEnded,
-    /// Nobody takes what the server says.
+    /// Nobody takes what the server has said.
     ClientGone,
+    /// Nobody would take what the server may say.
+    Deserted,
     /// All that the server said was passed on.
     OutputEnded,
 }
@@ -45,6 +47,27 @@ pub(super) fn carry_in(input: &dyn Input, tell: &UnboundedSender<Heard>) {
     // Nobody listens any more where the server has ended.
     let _ = tell.send(Heard::InputEnded);
 }
+
+/// Waits until standard output has no reader any more: a client that crashed shows so even where its server
+/// neither reads nor says anything.
+#[cfg(unix)]
+pub(super) fn watch_client(tell: &UnboundedSender<Heard>) {
+    use rustix::event::{PollFd, PollFlags, poll};
+    let out = io::stdout();
+    loop {
+        // Asked for nothing, it tells of an end all the same (poll(2)).
+        match poll(&mut [PollFd::new(&out, PollFlags::empty())], None) {
+            Err(rustix::io::Errno::INTR) => {}
+            Err(_) => return,
+            Ok(_) => break,
+        }
+    }
+    let _ = tell.send(Heard::Deserted);
+}
+
+/// Elsewhere it shows with the next byte.
+#[cfg(not(unix))]
+pub(super) fn watch_client(_: &UnboundedSender<Heard>) {}
 
 /// From the container to standard output and standard error, until it has ended.
 pub(super) fn carry_out(output: Box<dyn Output>, tell: &UnboundedSender<Heard>) {

@@ -196,7 +196,7 @@ async fn run(global: &Global, verb: Verb) -> Result<Exit, Failure> {
         Verb::Status => status::run(global).await,
         Verb::Logs { service, follow, tail } => logs::run(global, service.as_deref(), follow, tail).await,
         Verb::Verify => verify::run(global).await,
-        Verb::Reap { dry_run } => reap::run(global, dry_run).await,
+        Verb::Reap { containers, dry_run } => reap::run(global, &containers, dry_run).await,
         // Its code is the server's, so it is run by itself.
         Verb::Run(args) => Ok(if client::run(global, args).await == 0 { Exit::Done } else { Exit::Failed }),
         Verb::Call(args) => Box::pin(call::run(global, &args)).await,

@@ -7,14 +7,14 @@ use std::time::Duration;
 
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::sync::oneshot;
-use tokio::task::{JoinError, JoinHandle};
+use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
-use super::carry::{Heard, carry_in, carry_out};
+use super::carry::{Heard, carry_in, carry_out, watch_client};
 use super::deploy::Deployment;
 use super::session::{Global, Session, Users};
 use crate::diagnostic::{Diagnostic, Exit, Failure};
-use crate::engine::{Claim, Docker, Ending, EngineError, Input, Leased, Streams, create_for_client};
+use crate::engine::{Claim, Docker, Ending, EngineError, Input, Leased, Placed, Streams, create_for_client};
 use crate::plan::{Profile, for_client};
 use crate::report::error_text;
 
@@ -27,6 +27,8 @@ const LAST_WORDS: Duration = Duration::from_secs(10);
 const AGAIN: Duration = Duration::from_millis(250);
 /// How long a container may run on whose streams have ended.
 const STREAMLESS: Duration = Duration::from_secs(2);
+/// How long an engine may take to stop a container, for which it gives its program ten seconds.
+const STOPPED: Duration = Duration::from_secs(30);
 
 /// How a server is run.
 #[derive(Debug, clap::Args)]
@@ -97,7 +99,7 @@ async fn ran(global: &Global, args: RunArgs, signals: &mut Signals) -> Result<u8
         () = signals.next() => {
             // What the engine was asked for goes on there, so its answer is waited for.
             if let Ok(Ok(opened)) = timeout(LAST_WORDS, opening).await {
-                docker.remove(&opened.name, true).await?;
+                give_up(docker, &opened.name).await;
             }
             return Err(RunError::Interrupted.into());
         }
@@ -139,26 +141,26 @@ async fn open(session: &Session<'_>, command: Vec<String>) -> Result<Opened, Fai
         tokio::join!(Deployment::look(session, Profile::Bridge, Users::KnownOrLookedUp), Leased::on(docker));
     let (deployment, leased) = (deployment?, leased?);
     let container = for_client(&deployment.stand_on(session).await?.stdio, command);
-    let name = create_for_client(docker, &container, &Claim::of(&session.stack), &leased).await?;
-    let server = start(docker, &name).await;
-    match server {
-        Ok(server) => Ok(Opened { name, server, leased }),
+    let placed = create_for_client(docker, &container, &Claim::of(&session.stack), &leased).await?;
+    match start(docker, &placed).await {
+        Ok(server) => Ok(Opened { name: placed.name, server, leased }),
         Err(error) => {
-            docker.remove(&name, true).await?;
+            give_up(docker, &placed.name).await;
             Err(error.into())
         }
     }
 }
 
-async fn start(docker: &Docker, name: &str) -> Result<Server, EngineError> {
-    let ending = docker.ending(name);
-    let Streams { input, output } = docker.streams(name).await?;
+async fn start(docker: &Docker, placed: &Placed) -> Result<Server, EngineError> {
+    let ending = docker.ending(placed);
+    let Streams { input, output } = docker.streams(&placed.name).await?;
     let (tell, heard) = unbounded_channel();
-    let (way_in, told) = (Arc::clone(&input), tell.clone());
+    let (way_in, told, watching) = (Arc::clone(&input), tell.clone(), tell.clone());
     std::thread::spawn(move || carry_in(&*way_in, &told));
+    std::thread::spawn(move || watch_client(&watching));
     std::thread::spawn(move || carry_out(output, &tell));
     // The server may have answered before the engine says that it has started.
-    let (docker, name) = (docker.clone(), name.to_owned());
+    let (docker, name) = (docker.clone(), placed.name.clone());
     let starting = tokio::spawn(async move { docker.start(&name).await });
     Ok(Server { input, heard, starting, ending })
 }
@@ -172,18 +174,23 @@ async fn serve(
     signals: &mut Signals,
 ) -> Result<u8, Failure> {
     let Server { input, mut heard, mut starting, mut ending } = server;
+    let lost = |error| Failure::from(RunError::Lost(error));
     let mut deadline: Option<(Instant, Why)> = None;
-    let (mut started, mut told, mut asked, mut stopping, mut broken) = (false, false, false, false, false);
-    let ended = loop {
+    let (mut started, mut told, mut asked, mut broken) = (false, false, false, false);
+    let (mut stop, mut stopping) = (None, false);
+    let mut ended = loop {
         let due = deadline.map_or_else(Instant::now, |(due, _)| due);
         tokio::select! {
             begun = &mut starting, if !started => {
                 started = true;
-                has_started(docker, name, begun).await?;
+                if let Ok(Err(error)) = begun {
+                    break Err(error.into());
+                }
             }
-            ended = &mut ending => break ended,
+            ended = &mut ending => break ended.unwrap_or(Ok(-1)).map_err(lost),
             Some(heard) = heard.recv(), if !told => match heard {
                 Heard::InputEnded => deadline = deadline.or(Some((Instant::now() + grace, Why::Grace))),
+                Heard::Deserted => close(&input),
                 Heard::ClientGone => deadline = Some((Instant::now(), Why::Asked)),
                 Heard::OutputEnded => {
                     told = true;
@@ -203,7 +210,7 @@ async fn serve(
                 }
                 if !stopping {
                     stopping = true;
-                    stop(docker, name);
+                    stop = Some(tokio::spawn(stopped(docker.clone(), name.to_owned())));
                 }
                 if why == Some(Why::Grace) {
                     let words = format!(
@@ -212,23 +219,30 @@ async fn serve(
                     say_aside(words);
                 }
             }
+            done = result_of(&mut stop), if stop.is_some() => {
+                stop = None;
+                if let Err(error) = done {
+                    break Err(lost(error));
+                }
+            }
             () = signals.next() => {
-                let input = Arc::clone(&input);
-                std::thread::spawn(move || input.close());
+                close(&input);
                 if std::mem::replace(&mut asked, true) || stopping {
                     // Whoever asks twice does not want to wait.
-                    docker.remove(name, true).await?;
+                    if let Err(error) = docker.remove(name, true).await {
+                        break Err(lost(error));
+                    }
                 } else {
                     deadline = Some((Instant::now(), Why::Asked));
                 }
             }
         }
     };
-    if !started {
-        // A container that could not start has ended too.
-        has_started(docker, name, starting.await).await?;
+    // A container that could not start has ended too.
+    if !started && let Ok(Err(error)) = starting.await {
+        ended = Err(error.into());
     }
-    match ended.unwrap_or(Ok(-1)) {
+    match ended {
         Ok(_) if broken => Err(RunError::Broken(name.to_owned()).into()),
         Ok(code) => {
             if !told {
@@ -241,16 +255,27 @@ async fn serve(
             Ok(u8::try_from(code).unwrap_or(OWN_FAILURE))
         }
         Err(error) => {
-            // It may come back, and have it still.
-            let removed = async {
-                while docker.remove(name, true).await.is_err() {
-                    sleep(AGAIN).await;
-                }
-            };
-            let _ = timeout(LAST_WORDS, removed).await;
-            Err(RunError::Lost(error).into())
+            give_up(docker, name).await;
+            Err(error)
         }
     }
+}
+
+/// Removes a container of which nothing came. An engine that was lost may come back, and have it still; what
+/// cannot be removed has a lease, and its removal is not what the user has to be told of.
+async fn give_up(docker: &Docker, name: &str) {
+    let removed = async {
+        while docker.remove(name, true).await.is_err() {
+            sleep(AGAIN).await;
+        }
+    };
+    let _ = timeout(LAST_WORDS, removed).await;
+}
+
+/// Ends the server's input; a write that waits for the server would hold this up.
+fn close(input: &Arc<dyn Input>) {
+    let input = Arc::clone(input);
+    std::thread::spawn(move || input.close());
 }
 
 /// Says something on standard error, which may take for ever where nobody reads it.
@@ -264,19 +289,6 @@ fn say_aside(words: String) -> oneshot::Receiver<()> {
     said
 }
 
-/// Nothing is left of what could not start.
-async fn has_started(
-    docker: &Docker,
-    name: &str,
-    begun: Result<Result<(), EngineError>, JoinError>,
-) -> Result<(), Failure> {
-    if let Ok(Err(error)) = begun {
-        docker.remove(name, true).await?;
-        return Err(error.into());
-    }
-    Ok(())
-}
-
 /// Why a server is stopped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Why {
@@ -288,10 +300,21 @@ enum Why {
     Broken,
 }
 
-/// Stops the server, which the engine goes on with even if nobody waits for it.
-fn stop(docker: &Docker, name: &str) {
-    let (docker, name) = (docker.clone(), name.to_owned());
-    tokio::spawn(async move { docker.stop(&name).await });
+/// Stops the server, which the engine goes on with even if nobody waits for it. One that cannot be stopped is
+/// removed as it is.
+async fn stopped(docker: Docker, name: String) -> Result<(), EngineError> {
+    match timeout(STOPPED, docker.stop(&name)).await {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(_)) | Err(_) => docker.remove(&name, true).await,
+    }
+}
+
+async fn result_of(task: &mut Option<JoinHandle<Result<(), EngineError>>>) -> Result<(), EngineError> {
+    match task {
+        // One that was cut short has nothing to say.
+        Some(task) => task.await.unwrap_or(Ok(())),
+        None => std::future::pending().await,
+    }
 }
 
 async fn until_told(heard: &mut UnboundedReceiver<Heard>) {

@@ -68,6 +68,8 @@ const fn home(places: &'static [At]) -> Where {
 
 const CODE_STORAGE: &str = "Code/User/globalStorage/saoudrizwan.claude-dev/settings/cline_mcp_settings.json";
 
+const CLINE: At = At(Base::Home, ".cline/data/settings/cline_mcp_settings.json");
+
 static CLIENTS: [Client; 20] = [
     usual(
         "antigravity",
@@ -76,7 +78,7 @@ static CLIENTS: [Client; 20] = [
             At(Base::Home, ".gemini/config/mcp_config.json"),
             At(Base::Home, ".gemini/antigravity/mcp_config.json"),
         ]),
-        &[],
+        &[".agents/mcp_config.json"],
         home(&[At(Base::Home, ".gemini/config"), At(Base::Home, ".gemini/antigravity")]),
         &[map(SERVERS, with(Remote { url: "serverUrl", ..REMOTE }))],
     ),
@@ -94,8 +96,9 @@ static CLIENTS: [Client; 20] = [
         Where {
             linux: &[At(Base::Config, "Claude/claude_desktop_config.json")],
             mac: &[At(Base::Support, "Claude/claude_desktop_config.json")],
-            // From the Store, its `%APPDATA%` is within its package.
+            // From the Store, its `%APPDATA%` is within its package, or has a folder of its own.
             windows: &[
+                At(Base::LocalAppData, "Claude-Data/claude_*/claude_desktop_config.json"),
                 At(
                     Base::LocalAppData,
                     "Packages/*Claude*/LocalCache/Roaming/Claude/claude_desktop_config.json",
@@ -108,6 +111,7 @@ static CLIENTS: [Client; 20] = [
             linux: &[At(Base::Config, "Claude")],
             mac: &[At(Base::Support, "Claude")],
             windows: &[
+                At(Base::LocalAppData, "Claude-Data"),
                 At(Base::LocalAppData, "Packages/*Claude*/LocalCache/Roaming/Claude"),
                 At(Base::AppData, "Claude"),
             ],
@@ -118,18 +122,10 @@ static CLIENTS: [Client; 20] = [
         "cline",
         "Cline",
         Where {
-            linux: &[
-                At(Base::Config, CODE_STORAGE),
-                At(Base::Home, ".cline/data/settings/cline_mcp_settings.json"),
-            ],
-            mac: &[
-                At(Base::Support, CODE_STORAGE),
-                At(Base::Home, ".cline/data/settings/cline_mcp_settings.json"),
-            ],
-            windows: &[
-                At(Base::AppData, CODE_STORAGE),
-                At(Base::Home, ".cline/data/settings/cline_mcp_settings.json"),
-            ],
+            // What older versions kept in the editor's folder is read once, and never again.
+            linux: &[CLINE, At(Base::Config, CODE_STORAGE)],
+            mac: &[CLINE, At(Base::Support, CODE_STORAGE)],
+            windows: &[CLINE, At(Base::AppData, CODE_STORAGE)],
         },
         &[],
         Where {
@@ -258,7 +254,7 @@ static CLIENTS: [Client; 20] = [
             mac: &[At(Base::Home, ".config/devin")],
             windows: &[At(Base::AppData, "devin")],
         },
-        &[map(SERVERS, with(Remote { kind: Some(("transport", "http")), bearer: ENV, ..REMOTE }))],
+        &[map(SERVERS, with(Remote { kind: Some(("transport", "http")), ..REMOTE }))],
     ),
     usual(
         "gemini-cli",
@@ -307,7 +303,7 @@ static CLIENTS: [Client; 20] = [
         home(&[At(Base::Home, ".junie/mcp/mcp.json")]),
         &[".junie/mcp/mcp.json"],
         home(&[At(Base::Home, ".junie")]),
-        &[map(SERVERS, STDIO)],
+        &[map(SERVERS, with(REMOTE))],
     ),
     usual(
         "kiro",
@@ -345,7 +341,7 @@ static CLIENTS: [Client; 20] = [
             mac: &[At(Base::Home, ".config/opencode")],
             windows: &[At(Base::Home, ".config/opencode")],
         },
-        // The second version reads the first one's form, and not the other way round.
+        // Both versions read the first one's form.
         &[
             map(&[Place::Key("mcp")], Shape { fresh: &[("enabled", Fresh::Flag(true))], ..OPENCODE }),
             Variant {
@@ -379,7 +375,7 @@ static CLIENTS: [Client; 20] = [
         home(&[At(Base::Home, ".warp/.mcp.json")]),
         &[".warp/.mcp.json"],
         home(&[At(Base::Home, ".warp")]),
-        &[map(SERVERS, with(REMOTE))],
+        &[map(SERVERS, with(Remote { bearer: DOLLAR, ..REMOTE }))],
     ),
     usual(
         "windsurf",

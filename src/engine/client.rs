@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use super::docker::Docker;
+use super::docker::{Docker, Placed};
 use super::error::EngineError;
 use super::execute::refuses;
 use super::process::{lease_labels, own_lease, process};
@@ -42,12 +42,14 @@ pub enum ClientError {
     #[error(transparent)]
     Engine(#[from] EngineError),
     /// There are as many as there may be.
-    #[error("project {project} has {places} containers for clients already, and no more are allowed")]
+    #[error("all {places} places of project {project} for containers of clients are taken: {by}")]
     Full {
         /// The project.
         project: ProjectName,
         /// How many there may be.
         places: u32,
+        /// By whom, in words.
+        by: String,
     },
 }
 
@@ -62,9 +64,9 @@ impl Diagnostic for ClientError {
     fn hint(&self) -> Option<String> {
         match self {
             Self::Engine(error) => error.hint(),
-            Self::Full { project, .. } => Some(format!(
-                "close a client, or raise orchestrator.max_clients; `docker ps --filter label=io.mcpo-deploy.role=client --filter label=io.mcpo-deploy.project={project}` shows them"
-            )),
+            Self::Full { .. } => Some(
+                "close a client, or raise orchestrator.max_clients; `mcpo-deploy reap --dry-run` shows who holds them".into(),
+            ),
         }
     }
 }
@@ -105,38 +107,53 @@ impl Leased {
         Ok(())
     }
 
-    fn all(&self) -> impl Iterator<Item = &LeasedContainer> {
-        self.held.iter().chain(&self.left).chain(&self.elsewhere)
+    /// The names that a project's have.
+    fn names(&self, project: &ProjectName) -> BTreeSet<&str> {
+        let all = self.held.iter().chain(&self.left).chain(&self.elsewhere);
+        all.filter(|leased| leased.is_of(project)).map(|leased| leased.name.as_str()).collect()
+    }
+
+    /// Who has a project's `places`, in words.
+    fn takers(&self, project: &ProjectName, places: u32) -> String {
+        let count = |list: &[LeasedContainer]| list.iter().filter(|leased| leased.is_of(project)).count();
+        let (held, elsewhere) = (count(&self.held), count(&self.elsewhere));
+        let others = (places as usize).saturating_sub(held + elsewhere);
+        let kinds = [
+            (held, "by clients that are there"),
+            (elsewhere, "by clients of another machine or PID namespace"),
+            (others, "by containers that say nothing of a client, or that came just now"),
+        ];
+        let said = kinds.iter().filter(|(count, _)| *count > 0).map(|(count, who)| format!("{count} {who}"));
+        said.collect::<Vec<_>>().join(", ")
     }
 }
 
-/// Creates `container` in a free place and returns its name. The lease is this process's. Where all
-/// places are taken, what others left is removed first.
+/// Creates `container` in a free place. The lease is this process's. Where all places are taken, what others
+/// left is removed first.
 pub async fn create_for_client(
     docker: &Docker,
     container: &Container,
     claim: &Claim,
     leased: &Leased,
-) -> Result<String, ClientError> {
+) -> Result<Placed, ClientError> {
     let mut container = container.clone();
     container.labels.extend(lease_labels());
-    let service = container.service.name();
-    let of_project = |leased: &LeasedContainer| leased.project == claim.project.as_str();
-    let taken = leased.all().filter(|leased| of_project(leased)).map(|leased| leased.name.as_str()).collect();
-    let names = || places(claim.project.as_str(), service, claim.places);
-    let mut created = docker.create_in_place(&container, names(), &taken).await?;
-    let left: Vec<_> = leased.left.iter().filter(|leased| of_project(leased)).collect();
-    if created.is_none() && !left.is_empty() {
-        for leased in left {
-            docker.remove(&leased.id, true).await?;
+    let names = || places(claim.project.as_str(), container.service.name(), claim.places);
+    let mut created = docker.create_in_place(&container, names(), &leased.names(&claim.project)).await?;
+    if created.is_none() {
+        // Looked at again: some may have ended since.
+        for left in Leased::on(docker).await?.left.iter().filter(|leased| leased.is_of(&claim.project)) {
+            docker.remove(&left.id, true).await?;
         }
         created = docker.create_in_place(&container, names(), &BTreeSet::new()).await?;
     }
-    let full = || ClientError::Full { project: claim.project.clone(), places: claim.places };
-    let (name, warnings) = created.ok_or_else(full)?;
+    let Some((placed, warnings)) = created else {
+        let by = Leased::on(docker).await?.takers(&claim.project, claim.places);
+        return Err(ClientError::Full { project: claim.project.clone(), places: claim.places, by });
+    };
     if let Some(warning) = warnings.into_iter().find(|text| refuses(text, &claim.accept_unenforced)) {
-        docker.remove(&name, true).await?;
-        return Err(EngineError::Unenforced { name, warning }.into());
+        docker.remove(&placed.name, true).await?;
+        return Err(EngineError::Unenforced { name: placed.name, warning }.into());
     }
-    Ok(name)
+    Ok(placed)
 }

@@ -132,9 +132,10 @@ pub(super) fn is_not_found(error: &Bollard) -> bool {
     matches!(error, Bollard::DockerResponseServerError { status_code: 404, .. })
 }
 
-/// Whether the engine says that a name is taken.
-pub(super) fn is_conflict(error: &Bollard) -> bool {
-    matches!(error, Bollard::DockerResponseServerError { status_code: 409, .. })
+/// Whether the engine says that a name is taken. Podman says so with another status, in the same words.
+pub(super) fn is_taken(error: &Bollard) -> bool {
+    matches!(error, Bollard::DockerResponseServerError { status_code, message }
+        if *status_code == 409 || message.contains("already in use"))
 }
 
 /// Whether the engine says that it is so already.

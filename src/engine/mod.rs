@@ -19,7 +19,7 @@ mod tls;
 pub use client::{Claim, ClientError, Leased, create_for_client};
 pub use context::{BuildContext, ContextError};
 pub use docker::{
-    Attached, Docker, Ending, ExecOutput, Input, LogLine, Output, Sink, Standard, StderrTail, Streams,
+    Attached, Docker, Ending, ExecOutput, Input, LogLine, Output, Placed, Sink, Standard, StderrTail, Streams,
 };
 pub use endpoint::{Endpoint, TlsFiles};
 pub use error::{EngineError, Reason};

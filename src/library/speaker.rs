@@ -92,7 +92,7 @@ impl Containers {
     /// Starts a fresh one, in one of the project's places for clients.
     pub async fn open(&mut self) -> Result<Speaker, Failure> {
         let leased = Leased::on(&self.docker).await?;
-        let name = create_for_client(&self.docker, &self.container, &self.claim, &leased).await?;
+        let name = create_for_client(&self.docker, &self.container, &self.claim, &leased).await?.name;
         let docker = self.docker.clone();
         // Whoever comes next tries again.
         tokio::spawn(async move { leased.remove_left(&docker).await });

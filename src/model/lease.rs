@@ -20,8 +20,8 @@ pub struct Lease {
     pub pid_namespace: String,
     /// The process.
     pub pid: u32,
-    /// When it started, in the kernel's clock ticks since the machine did: a number of a process is given
-    /// to another one some day.
+    /// When it started: on Linux, in the kernel's clock ticks since the machine did; a number of a process is
+    /// given to another one some day.
     pub started: u64,
 }
 

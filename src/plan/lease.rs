@@ -1,7 +1,7 @@
 //! Containers that serve one client each: their places, and whose they still are.
 
 use super::container::Container;
-use crate::model::{Lease, label};
+use crate::model::{Lease, ProjectName, label};
 
 /// A container that was started for one process.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,6 +14,14 @@ pub struct LeasedContainer {
     pub project: String,
     /// Whom it is for.
     pub lease: Lease,
+}
+
+impl LeasedContainer {
+    /// Whether it is one of a project's.
+    #[must_use]
+    pub fn is_of(&self, project: &ProjectName) -> bool {
+        self.project == project.as_str()
+    }
 }
 
 /// What is known of a process by its number.

@@ -20,7 +20,7 @@ impl Docker {
         let options = CreateContainerOptionsBuilder::default().name(name).build();
         let image = self.image_reference(container).await?;
         let created = self.api.create_container(Some(options), body(container, image)).await;
-        if created.as_ref().is_err_and(error::is_conflict) && self.is_made_from(container, name).await? {
+        if created.as_ref().is_err_and(error::is_taken) && self.is_made_from(container, name).await? {
             return Ok(Vec::new());
         }
         Ok(created.map_err(EngineError::failed(format!("create container {name}")))?.warnings)

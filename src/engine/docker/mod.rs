@@ -30,7 +30,7 @@ use futures_util::{Stream, StreamExt};
 pub(super) use build::REVISION;
 
 pub use attach::{Attached, ExecOutput, StderrTail};
-pub use client::Ending;
+pub use client::{Ending, Placed};
 pub use streams::{Input, Output, Sink, Standard, Streams};
 
 use super::endpoint::Endpoint;

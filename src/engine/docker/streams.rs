@@ -59,8 +59,10 @@ impl Docker {
         #[cfg(unix)]
         if let Some(path) = self.endpoint.host.strip_prefix("unix://") {
             let request = format!("/v{}/containers/{name}/attach?{}", self.api.client_version(), local::ALL);
-            let attached = local::attach(path, &request);
-            return attached.map_err(|reason| EngineError::Failed {
+            let path = path.to_owned();
+            // It blocks until the engine answers.
+            let attached = tokio::task::spawn_blocking(move || local::attach(&path, &request)).await;
+            return attached.map_err(io::Error::from).flatten().map_err(|reason| EngineError::Failed {
                 what: format!("attach to container {name}"),
                 reason: crate::engine::error::Reason(reason.to_string()),
             });
@@ -202,7 +204,11 @@ mod local {
         let mut answer = vec![0; LONGEST];
         let mut read = 0;
         let end = loop {
-            let count = stream.read(&mut answer[read..])?;
+            let count = match stream.read(&mut answer[read..]) {
+                // A signal, which somebody else hears.
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                count => count?,
+            };
             if count == 0 {
                 let cut = String::from_utf8_lossy(&answer[..read]).into_owned();
                 return Err(io::Error::other(format!("the engine hung up after {cut:?}")));

@@ -1,6 +1,6 @@
 //! How it ends, and that nothing is left.
 
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use super::super::docker::{container, run, until};
@@ -67,6 +67,32 @@ fn a_client_that_takes_no_more_ends_the_server() {
     std::io::Write::write_all(stdin, b"to nobody\n").expect("room");
     assert_eq!(client.code(), Some(143));
     none_left(&rig);
+}
+
+#[test]
+fn a_client_that_is_gone_ends_a_server_that_says_nothing() {
+    let rig = rig("run-deserted", "[copy, \"7\"]");
+    let mut client = Client::of(&rig);
+    drop(client.stdout.take());
+    assert_eq!(client.code(), Some(7), "its input ended, though the client's way to it did not");
+    none_left(&rig);
+}
+
+#[test]
+fn a_client_that_is_gone_ends_a_server_that_neither_reads_nor_says_anything() {
+    let rig = rig("run-deaf-deserted", "[deaf]");
+    let mut flood = Command::new("yes").stdout(Stdio::piped()).spawn().expect("yes");
+    let mut command = rig.command(&["run", "--grace", "1"]);
+    command.stdin(flood.stdout.take().expect("a pipe")).stdout(Stdio::piped()).stderr(Stdio::inherit());
+    let mut child = command.spawn().expect("the command line");
+    until("a container that runs", || {
+        rig.clients().first().is_some_and(|name| container(name)["State"]["Running"] == true)
+    });
+    drop(child.stdout.take());
+    let mut client = Client { child, stdin: None, stdout: None };
+    assert_eq!(client.code(), Some(143));
+    none_left(&rig);
+    flood.wait().expect("it has nobody to write to");
 }
 
 #[test]

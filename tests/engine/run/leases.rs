@@ -78,8 +78,17 @@ fn reap_removes_what_was_left_and_keeps_what_is_used_or_another_machine_s() {
     let ran = rig.run(&["reap"]).ok();
     assert!(ran.out.contains(&format!("removed {}: process", left[0])), "{}", ran.out);
     assert!(ran.out.contains(&format!("kept {theirs}: it is of another machine")), "{}", ran.out);
-    assert_eq!(rig.clients(), [used_name]);
+    assert_eq!(rig.clients(), [used_name.as_str()]);
     assert_eq!(container(&theirs)["State"]["Running"], true);
+
+    // Whose owner is there is not given up by naming it.
+    let ran = rig.run(&["reap", &theirs, &used_name]).ended(64);
+    assert!(ran.err.contains(&format!("seen from here: {used_name}\n")), "{}", ran.err);
+    assert_eq!(container(&theirs)["State"]["Running"], true);
+    let ran = rig.run(&["reap", &theirs]).ok();
+    assert!(ran.out.contains(&format!("removed {theirs}: you named it")), "{}", ran.out);
+    assert_eq!(rig.clients(), [used_name]);
+    assert!(!docker(&["ps", "-a", "--format", "{{.Names}}"]).ok().out.contains(&theirs));
     drop(used);
 }
 
@@ -106,7 +115,7 @@ fn there_are_never_more_containers_than_places_however_many_begin_at_once() {
     let mut served = begun.iter_mut().filter(|client| !refused.contains(&client.child.id()));
     assert!(served.by_ref().all(|client| client.ask("served") == "served"));
     let ran = rig.run(&["run"]).ended(125);
-    assert!(ran.err.contains("has 3 containers for clients already"), "{}", ran.err);
+    assert!(ran.err.contains("are taken: 3 by clients that are there"), "{}", ran.err);
     assert!(ran.err.contains("orchestrator.max_clients"), "{}", ran.err);
     begun.retain(|client| !refused.contains(&client.child.id()));
     for mut client in begun {
