@@ -35,7 +35,7 @@ pub use speaker::{Containers, Speaker};
 
 use crate::config::{Input, Stack, resolve};
 use crate::diagnostic::{Diagnostic, Exit, Failure};
-use crate::engine::{Docker, Endpoint, EngineError, Programs, execute};
+use crate::engine::{Docker, Endpoint, EngineError, Programs, execute, with_log_folder};
 use crate::env::Env;
 use crate::mcp::{self, CallError, ConnectError, Patience, Tool, ToolAnswer};
 use crate::plan::{Container, Desired, Event, Images, Profile, desired, known_user, steps};
@@ -98,7 +98,8 @@ impl Deployment {
         let images = Images { orchestrator: facts(server), bridge: facts(bridge), app: None };
         let whole = desired(stack, Profile::Bridge, &observed.machine, images)?;
         let wanted = Desired { containers: Vec::new(), ..whole };
-        let plan = steps(&wanted, stack, &observed)?;
+        let planned = steps(&wanted, stack, &observed);
+        let plan = with_log_folder(planned, std::slice::from_ref(&wanted.stdio), &observed)?;
         let architecture = &observed.machine.architecture;
         // Nobody is told: a program has its own words for what it does.
         let silence = |_: Event| {};

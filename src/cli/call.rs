@@ -9,14 +9,14 @@ use tokio::io::AsyncReadExt;
 use tokio::time::{Instant, timeout};
 
 use super::call_args::{CallArgs, OutputArg};
-use super::content::{content, pretty, text, visible};
+use super::content::{content, pretty, text};
 use super::session::Global;
 use super::talk_error::TalkError;
 use super::through::{Talk, bounded, talk};
 use crate::config::nearest;
 use crate::diagnostic::{Exit, Failure};
 use crate::mcp::{CallError, Client, Dialect, Lines, Members, Patience, Progress, Watch};
-use crate::report::{Format, Verbosity};
+use crate::report::{Format, Verbosity, visible};
 
 /// The longest arguments, in bytes.
 const ARGUMENT_BYTES: u64 = 16 << 20;
@@ -78,7 +78,7 @@ async fn call(
         let now = Instant::now();
         if shown.is_none_or(|last| now.duration_since(last) >= PACE) {
             shown = Some(now);
-            global.reporter.progress(&args.tool, &visible(&in_words(&progress)));
+            global.reporter.progress(&args.tool, &in_words(&progress));
         }
     };
     let watch = (global.reporter.style().verbosity > Verbosity::Quiet).then_some(&mut show as Watch<'_>);
@@ -94,8 +94,8 @@ async fn call(
     if matches!(outcome, Err(CallError::Timeout(_))) {
         let _ = timeout(AFTERWARDS, talk.client.cancel("it took too long")).await;
     }
-    if fails(&outcome)
-        && let Some(error) = unknown(&mut talk.client, &args.tool).await
+    if let Some(answer) = failure(&outcome)
+        && let Some(error) = unknown(&mut talk.client, &args.tool, answer).await
     {
         return Err(error.into());
     }
@@ -119,13 +119,13 @@ async fn call(
     }))
 }
 
-/// Whether it may be that there is no such tool: some servers say so by an error of the protocol, and some by
-/// a result.
-fn fails(outcome: &Result<String, CallError>) -> bool {
+/// What was answered where it may be that there is no such tool: some servers say so by an error of the
+/// protocol, and some by a result.
+fn failure(outcome: &Result<String, CallError>) -> Option<String> {
     match outcome {
-        Err(CallError::Refused { .. }) => true,
-        Ok(result) => says_failed(result),
-        Err(_) => false,
+        Err(CallError::Refused { message, .. }) => Some(message.clone()),
+        Ok(result) => says_failed(result).then(|| text(result).trim().to_owned()),
+        Err(_) => None,
     }
 }
 
@@ -135,7 +135,7 @@ fn says_failed(result: &str) -> bool {
 }
 
 /// That a tool is not listed, where tools can be.
-async fn unknown<L: Lines>(client: &mut Client<L>, tool: &str) -> Option<TalkError> {
+async fn unknown<L: Lines>(client: &mut Client<L>, tool: &str, answer: String) -> Option<TalkError> {
     if *client.dialect() == Dialect::Bare {
         return None;
     }
@@ -146,7 +146,7 @@ async fn unknown<L: Lines>(client: &mut Client<L>, tool: &str) -> Option<TalkErr
         return None;
     }
     let nearest = nearest(tool, listed.iter().map(String::as_str)).map(str::to_owned);
-    Some(TalkError::NoTool { tool: tool.to_owned(), nearest, listed })
+    Some(TalkError::NoTool { tool: tool.to_owned(), answer, nearest, listed })
 }
 
 /// Such as `3/5 copying`.
@@ -188,6 +188,8 @@ async fn arguments(global: &Global, given: Option<&str>) -> Result<String, TalkE
 
 fn object(bytes: &[u8]) -> Result<String, String> {
     let text = std::str::from_utf8(bytes).map_err(|_| "they are not UTF-8".to_owned())?;
+    // Editors of some systems begin a file like that.
+    let text = text.trim_start_matches('\u{feff}');
     // As text, for a number may be larger than any that can be held.
     let json: &RawValue = serde_json::from_str(text).map_err(|error| error.to_string())?;
     match json.get().as_bytes().first() {

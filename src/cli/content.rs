@@ -43,13 +43,6 @@ pub(super) fn pretty(json: &str) -> String {
     text
 }
 
-/// The text without what a terminal would obey.
-pub(super) fn visible(text: &str) -> String {
-    let shown =
-        |c: char| if c.is_control() && c != '\n' && c != '\t' { char::REPLACEMENT_CHARACTER } else { c };
-    text.chars().map(shown).collect()
-}
-
 fn parts<'r>(result: &'r Members<'_>) -> Vec<&'r RawValue> {
     result.get("content").and_then(|parts| serde_json::from_str(parts).ok()).unwrap_or_default()
 }
@@ -183,10 +176,5 @@ mod tests {
         assert_eq!(laid_out, format!("{value:#}"));
         let deep = format!("{}1{}", "[".repeat(5000), "]".repeat(5000));
         assert_eq!(pretty(&deep).replace([' ', '\n'], ""), deep);
-    }
-
-    #[test]
-    fn a_terminal_is_told_nothing() {
-        assert_eq!(visible("a\u{1b}[2Jb\tc\n\u{9b}"), "a\u{fffd}[2Jb\tc\n\u{fffd}");
     }
 }

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use super::error::CliError;
+use super::host_ports;
 use super::session::{Session, Users};
-use super::{host_ports, log_folder};
 use crate::diagnostic::Failure;
-use crate::engine::execute;
+use crate::engine::{execute, with_log_folder};
 use crate::model::{ImageRef, User};
 use crate::plan::{
     BridgeBase, Desired, ImageFacts, ImageInputs, Images, LiveContainer, Observed, Op, Plan, Profile,
@@ -76,7 +76,7 @@ impl Deployment {
     pub(super) fn plan(&self, session: &Session<'_>, desired: &Desired) -> Result<Plan, Failure> {
         let planned = steps(desired, &session.stack, &self.observed);
         let planned = host_ports::check(planned, desired, &self.observed);
-        Ok(log_folder::check(planned, desired, &self.observed)?)
+        Ok(with_log_folder(planned, &desired.containers, &self.observed)?)
     }
 
     /// Makes what a container of the stdio server stands on and is not there, and returns what should be:
@@ -87,11 +87,18 @@ impl Deployment {
             return Err(CliError::NoImage(image.to_string()).into());
         }
         let desired = Desired { containers: Vec::new(), ..self.desired(session)? };
-        let plan = self.plan(session, &desired)?;
+        self.make_ground(session, &desired).await?;
+        Ok(desired)
+    }
+
+    /// Makes what is not there of a network, a volume, and a folder for logs.
+    pub(super) async fn make_ground(&self, session: &Session<'_>, desired: &Desired) -> Result<(), Failure> {
+        let planned = steps(desired, &session.stack, &self.observed);
+        let plan = with_log_folder(planned, std::slice::from_ref(&desired.stdio), &self.observed)?;
         let architecture = &self.observed.machine.architecture;
         let (docker, programs) = (&session.docker, &session.programs);
         execute(&plan, docker, programs, architecture, session.reporter(), async |_| Ok(())).await?;
-        Ok(desired)
+        Ok(())
     }
 
     /// The steps for images that do not depend on another's.

@@ -17,7 +17,6 @@ mod files;
 mod host_ports;
 mod import;
 mod init;
-mod log_folder;
 mod logs;
 mod program;
 mod reap;

@@ -49,8 +49,8 @@ pub(super) enum TalkError {
     #[error("{through} did not answer within {within:?}")]
     Silent { through: String, within: std::time::Duration },
     /// A tool that is not listed.
-    #[error("the server has no tool {tool:?}")]
-    NoTool { tool: String, nearest: Option<String>, listed: Vec<String> },
+    #[error("the server has no tool {tool:?}; it answered: {answer}")]
+    NoTool { tool: String, answer: String, nearest: Option<String>, listed: Vec<String> },
     /// It would have to be asked back.
     #[error("{tool} asks for more before it answers, which this client cannot give")]
     NeedsInput { tool: String },

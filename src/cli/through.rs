@@ -63,8 +63,18 @@ pub(super) async fn talk<T>(
         }
     }
     global.warn(&resolved);
-    let session = global.open_with(resolved.stack).await?;
+    let session = in_time(global.open_with(resolved.stack), args, deadline).await?;
     in_container(&session, args, deadline, hold).await
+}
+
+/// What the engine is asked before anybody can be spoken with.
+async fn in_time<T>(
+    asked: impl Future<Output = Result<T, Failure>>,
+    args: &ThroughArgs,
+    deadline: Instant,
+) -> Result<T, Failure> {
+    let silent = || TalkError::Silent { through: "the engine".to_owned(), within: args.timeout };
+    timeout_at(deadline, asked).await.map_err(|_| silent())?
 }
 
 async fn held<T>(
@@ -159,8 +169,11 @@ async fn in_container<T>(
     deadline: Instant,
     hold: impl AsyncFnOnce(&mut Talk) -> Result<T, Failure>,
 ) -> Result<T, Failure> {
-    let deployment = Deployment::look(session, Profile::Bridge, Users::KnownOrLookedUp).await?;
-    let desired = deployment.stand_on(session).await?;
+    let prepared = async {
+        let deployment = Deployment::look(session, Profile::Bridge, Users::KnownOrLookedUp).await?;
+        deployment.stand_on(session).await
+    };
+    let desired = in_time(prepared, args, deadline).await?;
     let image = &session.stack.orchestrator.image;
     let mut containers = Containers::new(&session.docker, &session.stack, &desired.stdio);
     let through = format!("a fresh container of {image}");

@@ -6,13 +6,13 @@ use serde_json::json;
 use tokio::time::Instant;
 
 use super::call_args::ToolsArgs;
-use super::content::{pretty, visible};
+use super::content::pretty;
 use super::session::Global;
 use super::talk_error::TalkError;
 use super::through::{Talk, talk};
 use crate::diagnostic::{Exit, Failure};
 use crate::mcp::{CallError, Dialect, Patience, Tool};
-use crate::report::plain_table;
+use crate::report::{plain_table, visible};
 
 pub(super) async fn run(global: &Global, args: &ToolsArgs) -> Result<Exit, Failure> {
     let (tools, through) = talk(global, &args.through, async |talk| list(args, talk).await).await?;

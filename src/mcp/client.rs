@@ -321,6 +321,10 @@ impl<L: Lines> Client<L> {
                 Incoming::Error(of, RpcError { code, message }) if of == id => {
                     return Err(CallError::Refused { code, message });
                 }
+                // There is no other message of ours that it could mean.
+                Incoming::Misunderstood(RpcError { code, message }) => {
+                    return Err(CallError::Refused { code, message });
+                }
                 Incoming::Request(id, method) => self.answer(&id, &method).await?,
                 Incoming::Notification(method, params) if method == "notifications/progress" => {
                     if let (Some(watch), Some(progress)) = (watch.as_mut(), Progress::read(&params, id)) {

@@ -68,6 +68,9 @@ pub enum Incoming {
     Result(u64, String),
     /// The error to our request of that id.
     Error(u64, RpcError),
+    /// An error to a message that could not be understood, so that nobody knows which one it was
+    /// (JSON-RPC 2.0, section 5: its id is null).
+    Misunderstood(RpcError),
     /// A request of the server's, with its id as it came.
     Request(Value, String),
     /// A notification: its method and its parameters.
@@ -107,6 +110,9 @@ struct Parts<'a> {
     error: Option<Value>,
 }
 
+const PARSE_ERROR: i64 = -32700;
+const INVALID_REQUEST: i64 = -32600;
+
 impl Incoming {
     /// Reads a line.
     #[must_use]
@@ -124,11 +130,19 @@ impl Incoming {
             }
             return Self::Request(id, method);
         }
-        let Some(id) = id.as_u64() else { return Self::Other };
-        if let Some(error) = error {
+        let error = error.map(|error| {
             let unknown = || RpcError { code: 0, message: "an error without a message".to_owned() };
-            return Self::Error(id, serde_json::from_value(error).unwrap_or_else(|_| unknown()));
-        }
+            serde_json::from_value(error).unwrap_or_else(|_| unknown())
+        });
+        let id = match (id.as_u64(), error) {
+            (Some(id), Some(error)) => return Self::Error(id, error),
+            (Some(id), None) => id,
+            // Some answer a notification like that too, with other codes.
+            (None, Some(error)) if id.is_null() && matches!(error.code, PARSE_ERROR | INVALID_REQUEST) => {
+                return Self::Misunderstood(error);
+            }
+            (None, _) => return Self::Other,
+        };
         result.map_or(Self::Other, |result| Self::Result(id, result.get().to_owned()))
     }
 }
@@ -169,6 +183,11 @@ mod tests {
                 Incoming::Notification("n".into(), r#"{"a": 1}"#.into()),
             ),
             (r#"{"jsonrpc":"2.0","id":null,"error":{}}"#, Incoming::Other),
+            (r#"{"jsonrpc":"2.0","id":null,"error":{"code":-32601,"message":"no"}}"#, Incoming::Other),
+            (
+                r#"{"jsonrpc":"2.0","id":null,"error":{"code":-32700,"message":"what"}}"#,
+                Incoming::Misunderstood(RpcError { code: -32700, message: "what".into() }),
+            ),
             (r#"{"status":"active"}"#, Incoming::Bare(r#"{"status":"active"}"#.into())),
             (r#"["2.0",3,"m"]"#, Incoming::Other),
             ("starting…", Incoming::Other),

@@ -6,6 +6,7 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::terminal::{Style, Verbosity};
+use super::visible::visible;
 use crate::plan::Event;
 
 /// The line that shows what is being done.
@@ -37,7 +38,7 @@ impl Progress {
                 if let Ok(bar) = self.bar.lock()
                     && let Some(bar) = &*bar
                 {
-                    bar.set_message(text.trim().to_owned());
+                    bar.set_message(visible(text.trim()));
                 }
                 None
             }

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use comfy_table::{ColumnConstraint, ContentArrangement, Table, presets};
 
 use super::terminal::Style;
+use super::visible::visible;
 use crate::verify::{Outcome, Report};
 
 /// Rows under a head, without lines, columns as wide as they must be.
@@ -14,7 +15,7 @@ pub fn plain_table(head: &[&str], rows: &[Vec<String>], style: Style) -> String 
     table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic).set_header(head);
     table.set_width(style.width.unwrap_or(u16::MAX));
     for row in rows {
-        table.add_row(row);
+        table.add_row(row.iter().map(|cell| visible(cell)));
     }
     for column in table.column_iter_mut() {
         column.set_padding((0, 2));
@@ -66,9 +67,9 @@ fn paragraphs(report: &Report, colour: bool) -> String {
     let mut text = String::new();
     for check in &report.checks {
         let word = painted(check.outcome, colour);
-        let _ = writeln!(text, "{word}  {}\n      {}", check.id, check.evidence);
+        let _ = writeln!(text, "{word}  {}\n      {}", check.id, visible(&check.evidence));
         if let Some(fix) = &check.fix {
-            let _ = writeln!(text, "      fix: {fix}");
+            let _ = writeln!(text, "      fix: {}", visible(fix));
         }
     }
     text
@@ -149,6 +150,12 @@ mod tests {
             ],
             deviations: vec![Deviation { id: "cis-5.15", what, asked: false }],
         }
+    }
+
+    #[test]
+    fn what_others_said_moves_no_terminal() {
+        let row = vec!["a\u{1b}[2J".to_owned()];
+        assert_eq!(plain_table(&["HEAD"], &[row], Style::default()), "HEAD\na\u{fffd}[2J\n");
     }
 
     #[test]

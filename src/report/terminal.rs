@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::error::{error_json, error_text};
 use super::progress::Progress;
+use super::visible::visible;
 use crate::diagnostic::Diagnostic;
 use crate::env::Env;
 use crate::plan::{Event, Events};
@@ -181,7 +182,7 @@ impl Reporter {
     /// An error, its causes and its hint; as JSON on standard output too, where that is asked for.
     pub fn error(&self, error: &dyn Diagnostic) {
         self.progress.end();
-        self.write_talk(&error_text(error));
+        self.write_talk(&visible(&error_text(error)));
         self.error_data(error);
     }
 
@@ -204,7 +205,7 @@ impl Reporter {
     }
 
     fn say(&self, line: &str) {
-        self.write_talk(&format!("{line}\n"));
+        self.write_talk(&format!("{}\n", visible(line)));
     }
 
     fn write_out(&self, text: &str) {
@@ -237,7 +238,7 @@ impl Events for Reporter {
             return self.note(text);
         }
         if let Some(line) = self.progress.line(&event) {
-            self.write_talk(&format!("{line}\n"));
+            self.say(&line);
         }
     }
 }
@@ -312,6 +313,28 @@ mod tests {
     fn quiet_leaves_results_and_warnings() {
         let (out, talk) = said(Format::Human, Verbosity::Quiet);
         assert_eq!((out.as_str(), talk.as_str()), ("text\nraw\n", "warning: a warning\n"));
+    }
+
+    #[test]
+    fn what_others_said_moves_no_terminal() {
+        #[derive(Debug, thiserror::Error)]
+        #[error("a server said \u{1b}]0;x\u{7}")]
+        struct Said;
+        impl Diagnostic for Said {
+            fn exit(&self) -> crate::diagnostic::Exit {
+                crate::diagnostic::Exit::Failed
+            }
+        }
+        let talk = Kept::default();
+        let reporter = Reporter::new(Style::default(), Box::new(Kept::default()), Box::new(talk.clone()));
+        reporter.note("\u{1b}[2Jnote");
+        reporter.warning("\u{9b}2Jwarning");
+        reporter.progress("tool", "\u{1b}[2Jfar");
+        reporter.on(Event::Done { what: "\u{7}step".to_owned(), took: Duration::ZERO });
+        reporter.error(&Said);
+        let text = String::from_utf8(talk.0.lock().expect("bytes").clone()).expect("UTF-8");
+        assert_eq!(text.lines().count(), 5, "{text:?}");
+        assert!(text.chars().all(|c| c == '\n' || !c.is_control()), "{text:?}");
     }
 
     #[test]

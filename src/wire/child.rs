@@ -55,7 +55,7 @@ impl Started {
         if let Some(stderr) = child.stderr.take() {
             tokio::spawn(keep(stderr, Arc::clone(&self.said)));
         }
-        self.processes.push(Process(child));
+        self.processes.push(Process::new(child));
         let (stdout, stdin) = streams.ok_or(io::ErrorKind::BrokenPipe)?;
         Ok(StdioLines::new(stdout, stdin, MAX_LINE))
     }
@@ -94,26 +94,35 @@ async fn keep(stderr: ChildStderr, said: Arc<Mutex<VecDeque<String>>>) {
 
 /// A process that leads a group.
 #[derive(Debug)]
-struct Process(Child);
+struct Process {
+    child: Child,
+    /// The group is its number, which nobody else can have for as long as anybody is in it.
+    group: Option<u32>,
+}
 
 impl Process {
+    fn new(child: Child) -> Self {
+        Self { group: child.id(), child }
+    }
+
+    /// Ends it, and then what it left in its group.
     async fn end(&mut self) {
-        if timeout(END_OF_INPUT, self.0.wait()).await.is_ok() {
-            return;
+        if timeout(END_OF_INPUT, self.child.wait()).await.is_err() {
+            self.signal(Asking::Kindly);
+            if timeout(ASKED, self.child.wait()).await.is_err() {
+                self.signal(Asking::Nobody);
+                let _ = self.child.wait().await;
+            }
         }
-        self.signal(Asking::Kindly);
-        if timeout(ASKED, self.0.wait()).await.is_err() {
-            self.signal(Asking::Nobody);
-            let _ = self.0.wait().await;
-        }
+        self.signal(Asking::Nobody);
+        self.group = None;
     }
 
     #[cfg(unix)]
     fn signal(&mut self, asking: Asking) {
         use rustix::process::{Pid, Signal, kill_process_group};
-        // One that was waited for has no number any more, and another may have it.
-        let id = self.0.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
-        if let Some(group) = id {
+        let group = self.group.and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
+        if let Some(group) = group {
             let signal = if asking == Asking::Kindly { Signal::TERM } else { Signal::KILL };
             let _ = kill_process_group(group, signal);
         }
@@ -121,7 +130,7 @@ impl Process {
 
     #[cfg(not(unix))]
     fn signal(&mut self, _: Asking) {
-        let _ = self.0.start_kill();
+        let _ = self.child.start_kill();
     }
 }
 
@@ -173,6 +182,23 @@ mod tests {
             started.end().await;
             let took = begun.elapsed();
             assert!(took >= least && took < least + ASKED, "{script}: {took:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn what_one_that_has_ended_left_in_its_group_is_ended_too() {
+        let mut started = shell("sleep 60 <&- >/dev/null 2>&1 & echo $!; exit 3");
+        let mut lines = started.open().expect("a process");
+        let left = lines.receive().await.expect("a line").expect("a number");
+        let is_there =
+            || std::fs::read_to_string(format!("/proc/{left}/cmdline")).is_ok_and(|line| !line.is_empty());
+        assert!(is_there());
+        drop(lines);
+        started.end().await;
+        let begun = Instant::now();
+        while is_there() {
+            assert!(begun.elapsed() < ASKED, "process {left} is still there");
+            tokio::task::yield_now().await;
         }
     }
 

@@ -35,3 +35,23 @@ fn an_interrupted_call_of_a_fresh_container_removes_it() {
     assert_eq!(call.wait().expect("an end").code(), Some(130));
     assert_eq!(rig.clients(), Vec::<String>::new());
 }
+
+#[test]
+fn a_folder_for_logs_that_is_not_there_is_made_as_the_server_s_whichever_way_it_is_started() {
+    use std::os::unix::fs::MetadataExt;
+    let mut rig = Rig::of_ours("call-logs");
+    rig.run(&["up", "build-only"]).ok();
+    // Only root can give a folder away.
+    let own = rustix::process::geteuid().as_raw();
+    let server = if own == 0 { 4321 } else { own };
+    rig.set("MCPO_HARDENING_USER", &format!("{server}:{server}"));
+    let asked = format!("{{\"method\": \"{STATUS}\", \"params\": {{}}}}\n");
+    for (folder, line) in
+        [("called", &["call", STATUS, "--fresh"][..]), ("listed", &["tools", "--fresh"]), ("ran", &["run"])]
+    {
+        let path = rig.folder().join(folder);
+        let set = format!("logs.folder={}", path.display());
+        super::docker::run(&mut rig.command(&[line, &["--set", &set]].concat()), &asked).ok();
+        assert_eq!(path.metadata().expect("a folder").uid(), server, "{folder}");
+    }
+}

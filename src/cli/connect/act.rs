@@ -11,6 +11,7 @@ use super::wanted::Wanted;
 use crate::cli::session::Global;
 use crate::clients::{Applied, Change, Client, Outcome, Undone, apply, change, preview, undo};
 use crate::diagnostic::Failure;
+use crate::report::visible;
 
 /// What an outcome is called.
 pub(super) fn word(outcome: Outcome) -> &'static str {
@@ -89,6 +90,8 @@ pub(super) fn show(
         .to_string();
     let line =
         if difference.is_empty() { format!("{shown} is as it should be\n") } else { difference.clone() };
+    // Others wrote what stands beside it; a pipe gets it as it is.
+    let line = if global.reporter.style().width.is_some() { visible(&line) } else { line };
     told.done(global, &line, json!({"client": client.id(), "file": path, "difference": difference}));
     Ok(())
 }

@@ -2,6 +2,9 @@
 
 use std::error::Error;
 use std::io::ErrorKind;
+use std::path::Path;
+use std::process::Stdio;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tokio::time::timeout;
@@ -24,6 +27,8 @@ const OURS: &str = "get_orchestrator_status";
 const GOODBYE: Duration = Duration::from_secs(1);
 /// How long one client's server may take in all; interpreted servers take seconds to start.
 const WHOLE: Duration = Duration::from_secs(90);
+/// How long an engine may take to remove what is left.
+const REMOVAL: Duration = Duration::from_secs(30);
 /// How many of a server's last words are told.
 const WORDS: usize = 3;
 
@@ -34,8 +39,10 @@ pub(super) async fn ask(global: &Global, stack: &Stack, host: &Host, launch: &La
     };
     match launch {
         Launch::Stdio { command, args, env } => {
-            let pairs = env.iter().map(|(key, value)| (key.as_str(), value.expose()));
-            let mut started = Started::new(command, args, pairs);
+            let pairs = || env.iter().map(|(key, value)| (key.as_str(), value.expose()));
+            let container = Marked::of(command, args);
+            let args = container.as_ref().map_or(args, |container| &container.args);
+            let mut started = Started::new(command, args, pairs());
             let talk = async {
                 match Client::connect(async || started.open(), Patience::default()).await {
                     Ok(client) => status(client, tool).await,
@@ -45,6 +52,13 @@ pub(super) async fn ask(global: &Global, stack: &Stack, host: &Host, launch: &La
             };
             let seen = timeout(WHOLE, talk).await.unwrap_or_else(|_| silent());
             started.end().await;
+            if let Some(container) = &container {
+                let removed = timeout(REMOVAL, container.remove(command, pairs())).await;
+                if !removed.is_ok_and(|removed| removed.is_ok()) {
+                    let filter = &container.label;
+                    global.reporter.warning(&format!("a container with the label {filter} may be left"));
+                }
+            }
             let own = stack.orchestrator.env_file.iter().flat_map(|file| file.variables.values());
             with_words(seen, &started.said(), &Redactor::hiding(env.values().chain(own)))
         }
@@ -54,6 +68,58 @@ pub(super) async fn ask(global: &Global, stack: &Stack, host: &Host, launch: &La
         },
     }
 }
+
+/// A line of `docker run` whose container is found again: it may outlive the program that started it.
+struct Marked {
+    /// The line's, and a label.
+    args: Vec<String>,
+    /// Those before `run`, which say where the engine is.
+    before: Vec<String>,
+    label: String,
+}
+
+impl Marked {
+    fn of(command: &str, args: &[String]) -> Option<Self> {
+        let at = args.iter().position(|arg| arg == "run")?;
+        let is_docker =
+            Path::new(command).file_stem().is_some_and(|name| name == "docker" || name == "podman");
+        let label =
+            format!("io.mcpo-deploy.check={}-{}", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed));
+        let (before, after) = args.split_at(at + 1);
+        let args = [before, &["--label".to_owned(), label.clone()], after].concat();
+        is_docker.then(|| Self { args, before: before[..at].to_vec(), label })
+    }
+
+    /// Removes what it left.
+    async fn remove<'e>(
+        &self,
+        command: &str,
+        env: impl Iterator<Item = (&'e str, &'e str)> + Clone,
+    ) -> std::io::Result<()> {
+        let docker = async |args: &[&str]| {
+            let mut docker = tokio::process::Command::new(command);
+            docker
+                .args(&self.before)
+                .args(args)
+                .envs(env.clone())
+                .stdin(Stdio::null())
+                .kill_on_drop(true)
+                .output()
+                .await
+        };
+        let listed = docker(&["ps", "-aq", "--filter", &format!("label={}", self.label)]).await?;
+        let ids = String::from_utf8_lossy(&listed.stdout);
+        let ids: Vec<&str> = ids.split_whitespace().collect();
+        // One that is being removed is not there any more, which says the same.
+        if !ids.is_empty() {
+            docker(&[&["rm", "-f"][..], &ids].concat()).await?;
+        }
+        Ok(())
+    }
+}
+
+/// Tells apart what one check starts.
+static NUMBER: AtomicUsize = AtomicUsize::new(0);
 
 async fn over(url: &str, door: &Door, tool: StatusTool<'_>) -> Seen {
     let url: Url = match url.parse() {

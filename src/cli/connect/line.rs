@@ -7,12 +7,11 @@ use std::path::Path;
 use super::error::ConnectError;
 use crate::cli::deploy::Deployment;
 use crate::cli::error::CliError;
-use crate::cli::log_folder;
 use crate::cli::session::{Global, Session, Users};
 use crate::clients::Launch;
 use crate::config::{Source, Stack};
 use crate::diagnostic::{Exit, Failure};
-use crate::engine::{Endpoint, execute};
+use crate::engine::Endpoint;
 use crate::env::Env;
 use crate::model::Secret;
 use crate::plan::{Desired, ImageFacts, Images, Machine, Profile, absolute_line, desired};
@@ -98,16 +97,11 @@ impl Ground<'_> {
     /// Makes what is not there, as `run` would.
     pub(super) async fn make(&self) -> Result<(), Failure> {
         let Self { session, deployment, desired } = self;
-        let planned = deployment.plan(session, desired)?;
-        let whole = Desired { containers: vec![desired.stdio.clone()], ..desired.clone() };
-        let plan = log_folder::check(Ok(planned), &whole, &deployment.observed)?;
-        let architecture = &deployment.observed.machine.architecture;
-        let (docker, programs, reporter) = (&session.docker, &session.programs, session.reporter());
-        execute(&plan, docker, programs, architecture, reporter, async |_| Ok(())).await?;
+        deployment.make_ground(session, desired).await?;
         let optional = desired.stdio.origins.env_file.as_ref().filter(|file| !file.required);
         let Some(path) = optional.map(|file| &file.path) else { return Ok(()) };
         if make_empty(path).map_err(|source| ConnectError::EnvFile { path: path.clone(), source })? {
-            reporter.note(&format!(
+            session.reporter().note(&format!(
                 "made an empty {}, which `docker run` insists on; the server's keys belong into it",
                 session.global.shown(path)
             ));

@@ -92,7 +92,7 @@ fn a_client_that_is_gone_ends_a_server_that_neither_reads_nor_says_anything() {
     let mut client = Client { child, stdin: None, stdout: None };
     assert_eq!(client.code(), Some(143));
     none_left(&rig);
-    flood.wait().expect("it has nobody to write to");
+    flood.kill().and_then(|()| flood.wait()).expect("its end");
 }
 
 #[test]

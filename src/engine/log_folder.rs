@@ -1,19 +1,19 @@
 //! The folder of this machine that logs go to.
 
 use crate::model::User;
-use crate::plan::{Desired, Folder, MountSource, Observed, Op, Plan, PlanError, PlanProblem, Step};
+use crate::plan::{Container, Folder, MountSource, Observed, Op, Plan, PlanError, PlanProblem, Step};
 
-/// Adds the step that makes a folder that is not there, or what stands in its way: an engine would
+/// Adds the step that makes a folder of `containers` that is not there, or what stands in its way: an engine would
 /// make it root's, and nobody could write. An engine of another machine's is not given any.
-pub(super) fn check(
+pub fn with_log_folder(
     planned: Result<Plan, PlanError>,
-    desired: &Desired,
+    containers: &[Container],
     observed: &Observed,
 ) -> Result<Plan, PlanError> {
     if observed.machine.remote {
         return planned;
     }
-    let mounts = desired.containers.iter().flat_map(|one| one.mounts.iter().map(|mount| (mount, one.user)));
+    let mounts = containers.iter().flat_map(|one| one.mounts.iter().map(|mount| (mount, one.user)));
     let missing = mounts.filter_map(|(mount, user)| match &mount.source {
         // Of a folder that may not be looked for, the engine says more.
         MountSource::Folder(path) if path.try_exists().is_ok_and(|exists| !exists) => Some((path, user)),
