@@ -150,3 +150,20 @@ fn an_entry_that_does_not_work_is_a_red_row_with_the_reason_and_the_fix() {
     }
     until("every container is gone", || clients_of(&rig).is_empty());
 }
+
+#[test]
+fn a_container_that_goes_on_without_the_program_that_started_it_is_not_left_by_a_check() {
+    let rig = rig("connect-goes-on");
+    let deaf =
+        rig.image("deaf", "FROM scratch\nCOPY contained-fixture /deaf\nENTRYPOINT [\"/deaf\", \"deaf\"]\n");
+    let file = rig.folder().join("home/.cursor/mcp.json");
+    fs::create_dir_all(file.parent().expect("a folder")).expect("a folder");
+    let mark = format!("mcpo-test.connect={}", rig.project);
+    let entry =
+        serde_json::json!({"command": "docker", "args": ["run", "--rm", "--detach", "--label", mark, deaf]});
+    fs::write(&file, serde_json::json!({"mcpServers": {NAME: entry}}).to_string()).expect("a file");
+    let checked = in_home(&rig, &["connect", "cursor", "--name", NAME, "--check"]).ended(1);
+    assert!(!checked.err.contains("may be left"), "{}", checked.err);
+    let left = super::docker::docker(&["ps", "-aq", "--filter", &format!("label={mark}")]).ok();
+    assert_eq!(left.out, "");
+}

@@ -119,3 +119,21 @@ async fn what_was_started_is_ended_with_all_that_it_started() {
         tokio::task::yield_now().await;
     }
 }
+
+#[tokio::test]
+async fn what_only_the_client_can_do_is_not_judged() {
+    let off = |mut entry: Value| {
+        entry["disabled"] = json!(true);
+        entry
+    };
+    let place = place(&[
+        (".cursor/mcp.json", json!({"command": "${env:HOME}/server"})),
+        (".kiro/settings/mcp.json", off(server("legacy"))),
+        (
+            ".codeium/windsurf/mcp_config.json",
+            json!({"serverUrl": "http://127.0.0.1:1/mcp", "headers": {"X-Key": "k"}}),
+        ),
+    ]);
+    let ran = place.run(&["connect", "--check"]).await;
+    insta::assert_snapshot!("check_left_to_the_client", told(&place, &ran));
+}
