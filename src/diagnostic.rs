@@ -17,7 +17,7 @@ pub enum Exit {
     NoDocker = 69,
     /// A bug of ours.
     Bug = 70,
-    /// Stopped by Ctrl-C or SIGTERM.
+    /// Stopped by Ctrl-C, SIGTERM or SIGHUP.
     Interrupted = 130,
 }
 
@@ -41,7 +41,7 @@ impl Exit {
             Self::BadInput => "bad input (arguments, mcpo.yaml, environment); nothing was touched",
             Self::NoDocker => "Docker is not running, not permitted, or too old",
             Self::Bug => "a bug in mcpo-deploy; please report it",
-            Self::Interrupted => "interrupted by Ctrl-C or SIGTERM; a rerun continues",
+            Self::Interrupted => "interrupted by Ctrl-C, SIGTERM or SIGHUP; a rerun continues",
         }
     }
 }

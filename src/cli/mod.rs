@@ -24,6 +24,8 @@ mod reference;
 mod render;
 mod run;
 mod session;
+#[cfg(unix)]
+mod signals;
 mod status;
 mod talk_error;
 mod through;

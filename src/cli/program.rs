@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser, ValueEnum};
+#[cfg(unix)]
+use futures_util::{StreamExt, stream::FuturesUnordered};
 use tokio::sync::watch;
 use tokio::time::sleep;
 
@@ -215,23 +217,14 @@ async fn run(global: &Global, verb: Verb) -> Result<Exit, Failure> {
     }
 }
 
-/// Ctrl-C, or SIGTERM, from this call on and not only once it is waited for.
+/// Ctrl-C, SIGTERM or SIGHUP, from this call on and not only once it is waited for.
 #[cfg(unix)]
 fn interrupted() -> impl Future<Output = ()> {
-    use tokio::signal::unix::{Signal, SignalKind, signal};
-    async fn received(signal: Option<Signal>) {
-        match signal {
-            Some(mut signal) => drop(signal.recv().await),
-            // It cannot be listened to, and keeps its default.
-            None => std::future::pending().await,
-        }
-    }
-    let [interrupt, terminate] =
-        [SignalKind::interrupt(), SignalKind::terminate()].map(|kind| signal(kind).ok());
-    async {
-        tokio::select! {
-            () = received(interrupt) => {}
-            () = received(terminate) => {}
+    let signals = super::signals::listened().into_iter();
+    let mut signals: FuturesUnordered<_> = signals.map(async |mut signal| signal.recv().await).collect();
+    async move {
+        if signals.next().await.is_none() {
+            std::future::pending::<()>().await;
         }
     }
 }

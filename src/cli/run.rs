@@ -328,14 +328,10 @@ impl Signals {
     /// Listens from this call on.
     #[cfg(unix)]
     fn listen() -> Self {
-        use tokio::signal::unix::{SignalKind, signal};
         let (tell, heard) = unbounded_channel();
-        for kind in [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()] {
-            // One that cannot be listened to keeps its default.
-            if let Ok(mut signal) = signal(kind) {
-                let tell = tell.clone();
-                tokio::spawn(async move { while signal.recv().await.is_some() && tell.send(()).is_ok() {} });
-            }
+        for mut signal in super::signals::listened() {
+            let tell = tell.clone();
+            tokio::spawn(async move { while signal.recv().await.is_some() && tell.send(()).is_ok() {} });
         }
         Self(heard)
     }

@@ -29,11 +29,13 @@ fn an_interrupted_call_of_a_fresh_container_removes_it() {
     // One that says nothing has to be waited for.
     let silent = rig.image("silent", "FROM scratch\nCOPY contained-fixture /idle\nENTRYPOINT [\"/idle\"]\n");
     let named = format!("orchestrator.image={silent}");
-    let mut call = rig.start(&["call", "x", "--fresh", "--set", &named]);
-    until("a container of the call's", || !rig.clients().is_empty());
-    super::interruption::signal(&call, "INT");
-    assert_eq!(call.wait().expect("an end").code(), Some(130));
-    assert_eq!(rig.clients(), Vec::<String>::new());
+    for name in ["INT", "HUP"] {
+        let mut call = rig.start(&["call", "x", "--fresh", "--set", &named]);
+        until("a container of the call's", || !rig.clients().is_empty());
+        super::interruption::signal(&call, name);
+        assert_eq!(call.wait().expect("an end").code(), Some(130), "{name}");
+        assert_eq!(rig.clients(), Vec::<String>::new(), "{name}");
+    }
 }
 
 #[test]

@@ -5,7 +5,7 @@ mod leases;
 mod streams;
 
 use std::io::{BufRead, BufReader, Write};
-use std::process::{Child, ChildStdin, ChildStdout, Stdio};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::mpsc::channel;
 
 use super::docker::{PATIENCE, until};
@@ -39,7 +39,10 @@ impl Client {
     }
 
     fn begin(rig: &Rig, args: &[&str]) -> Self {
-        let mut command = rig.command(&[&["run"], args].concat());
+        Self::start(&mut rig.command(&[&["run"], args].concat()))
+    }
+
+    fn start(command: &mut Command) -> Self {
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::inherit());
         let mut child = command.spawn().expect("the command line");
         let stdin = child.stdin.take();

@@ -44,6 +44,28 @@ fn every_signal_that_asks_for_the_end_ends_the_container_too() {
 }
 
 #[test]
+fn a_hangup_that_was_to_be_ignored_ends_nothing() {
+    let rig = rig("run-nohup", "[copy, \"0\"]");
+    let plain = rig.command(&["run"]);
+    let mut command = Command::new("sh");
+    command.args(["-c", "trap '' HUP; exec \"$0\" \"$@\""]).arg(plain.get_program()).args(plain.get_args());
+    for (name, value) in plain.get_envs() {
+        match value {
+            Some(value) => command.env(name, value),
+            None => command.env_remove(name),
+        };
+    }
+    command.current_dir(plain.get_current_dir().expect("the rig's folder"));
+    let mut client = Client::start(&mut command);
+    assert_eq!(client.ask("before"), "before");
+    signal(&client.child, "HUP");
+    assert_eq!(client.ask("after"), "after");
+    drop(client.stdin.take());
+    assert_eq!(client.code(), Some(0));
+    none_left(&rig);
+}
+
+#[test]
 fn a_second_signal_waits_for_nothing() {
     let mut rig = rig("run-impatient", "[outstay]");
     let image = rig.image("first", &format!("{COPYING}{FIRST}"));
