@@ -20,6 +20,7 @@ mod formats;
 mod full_disk;
 mod guide;
 mod hardening;
+mod held;
 mod interruption;
 mod official;
 mod pty;
