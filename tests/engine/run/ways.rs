@@ -179,3 +179,39 @@ fn a_server_that_ends_with_its_input_leaves_nothing_when_its_run_is_killed_over_
         until("the engine has removed it", || rig.clients().is_empty());
     }
 }
+
+#[test]
+fn no_ssh_process_outlives_its_run_however_that_ends() {
+    let rig = rig("run-ways-ssh", "[copy, \"0\"]");
+    let server = Server::start();
+    let begin = |args: &[&str]| {
+        let mut command = rig.command(&[&["run"], args].concat());
+        command.env("DOCKER_HOST", server.address()).env("PATH", server.path());
+        let mut client = Client::started(&mut command);
+        assert_eq!(client.ask("are you there"), "are you there");
+        assert!(server.clients() > 0, "nothing goes over SSH, so that this shows nothing");
+        client
+    };
+    let none = |how: &str| {
+        until(&format!("no client of the SSH server is left after {how}"), || server.clients() == 0);
+    };
+    let mut client = begin(&[]);
+    drop(client.stdin.take());
+    assert_eq!(client.code(), Some(0));
+    none("the end of input");
+    let mut client = begin(&["--", "outstay"]);
+    signal(&client.child, "TERM");
+    assert_eq!(client.code(), Some(143));
+    none("a signal");
+    let mut client = begin(&["--", "outstay"]);
+    let name = rig.clients().pop().expect("a container");
+    super::super::docker::docker(&["rm", "-f", &name]).ok();
+    assert_eq!(client.code(), Some(137));
+    none("the end of its server");
+    begin(&[]).kill();
+    none("SIGKILL");
+    begin(&["--", "outstay"]).kill();
+    none("SIGKILL, with a server that stays");
+    run(&mut rig.command(&["run", "--", "copy", "0"]), "").ok();
+    none_left(&rig);
+}
