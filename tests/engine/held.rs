@@ -58,10 +58,21 @@ impl Way {
     /// Waits until something is held.
     #[track_caller]
     pub(crate) fn await_held(&self) {
-        let none = |state: &mut State| state.come == 0;
-        let waited = self.gate.changed.wait_timeout_while(self.gate.state(), PATIENCE, none);
+        self.until("a request", |state| state.come > 0);
+    }
+
+    /// Waits until the engine has answered what is held.
+    #[track_caller]
+    pub(crate) fn await_answered(&self) {
+        self.until("an answer", |state| state.answered > 0);
+    }
+
+    #[track_caller]
+    fn until(&self, what: &str, holds: impl Fn(&State) -> bool) {
+        let waiting = |state: &mut State| !holds(state);
+        let waited = self.gate.changed.wait_timeout_while(self.gate.state(), PATIENCE, waiting);
         let (state, _) = waited.unwrap_or_else(PoisonError::into_inner);
-        assert!(state.come > 0, "in vain for {PATIENCE:?}: a request, {}", self.gate.path);
+        assert!(holds(&state), "in vain for {PATIENCE:?}: {what}, {}", self.gate.path);
     }
 
     /// How many requests came that are held here, or were.
@@ -93,6 +104,7 @@ struct Gate {
 #[derive(Default)]
 struct State {
     come: usize,
+    answered: usize,
     open: bool,
 }
 
@@ -118,6 +130,8 @@ impl Gate {
     }
 
     fn answer(&self) {
+        self.state().answered += 1;
+        self.changed.notify_all();
         if self.held == Held::Answer {
             self.pass();
         }

@@ -22,6 +22,7 @@ mod guide;
 mod hardening;
 mod held;
 mod interruption;
+mod library;
 mod official;
 mod pty;
 mod remote;
