@@ -2,18 +2,24 @@
 
 use std::io;
 use std::pin::Pin;
+use std::time::Duration;
 
 use tokio::io::{AsyncWrite, DuplexStream};
+use tokio::runtime::Handle;
+use tokio::task::{JoinError, JoinHandle};
+use tokio::time::timeout;
 
 use crate::config::Stack;
 use crate::diagnostic::Failure;
-use crate::engine::{Claim, Docker, EngineError, Leased, StderrTail, create_for_client};
+use crate::engine::{Claim, ClientError, Docker, EngineError, Leased, Reason, StderrTail, create_for_client};
 use crate::mcp::{FrameError, Lines, StdioLines};
 use crate::plan::{Container, for_client};
 use crate::wire::Connection;
 
 /// The longest message, in bytes.
 const MAX_LINE: usize = 16 << 20;
+/// How long the engine's answer is waited for where nobody needs it any more, but for what it made.
+const GIVEN_UP: Duration = Duration::from_secs(10);
 
 /// A container's standard streams.
 type ContainerLines = StdioLines<DuplexStream, Pin<Box<dyn AsyncWrite + Send>>>;
@@ -72,8 +78,54 @@ pub struct Containers {
     docker: Docker,
     container: Container,
     claim: Claim,
-    names: Vec<String>,
+    /// What the engine was asked for, and makes even if nobody waits for it.
+    creating: Option<JoinHandle<Result<Kept, ClientError>>>,
+    kept: Vec<Kept>,
     stderr: StderrTail,
+}
+
+/// A container that goes with this, as long as the runtime that it was made in goes on.
+#[derive(Debug)]
+struct Kept {
+    docker: Docker,
+    runtime: Handle,
+    /// Empty once it is removed.
+    name: String,
+}
+
+impl Kept {
+    async fn create(
+        docker: Docker,
+        container: Container,
+        claim: Claim,
+        leased: Leased,
+    ) -> Result<Self, ClientError> {
+        let name = create_for_client(&docker, &container, &claim, &leased).await?.name;
+        docker.remember_probe(&name);
+        let kept = Self { docker: docker.clone(), runtime: Handle::current(), name };
+        // Whoever comes next tries again.
+        tokio::spawn(async move { leased.remove_left(&docker).await });
+        Ok(kept)
+    }
+
+    async fn remove(mut self) -> Result<(), EngineError> {
+        let removed = self.docker.remove_probe(&self.name).await;
+        if removed.is_ok() {
+            self.name.clear();
+        }
+        removed
+    }
+}
+
+/// A client that was left without a goodbye leaves no container all the same, wherever it is dropped.
+impl Drop for Kept {
+    fn drop(&mut self) {
+        let (docker, name) = (self.docker.clone(), std::mem::take(&mut self.name));
+        if !name.is_empty() {
+            // There is nobody to be told.
+            self.runtime.spawn(async move { docker.remove_probe(&name).await });
+        }
+    }
 }
 
 impl Containers {
@@ -84,7 +136,8 @@ impl Containers {
             docker: docker.clone(),
             container: for_client(stdio, Vec::new()),
             claim: Claim::of(stack),
-            names: Vec::new(),
+            creating: None,
+            kept: Vec::new(),
             stderr: StderrTail::default(),
         }
     }
@@ -92,12 +145,17 @@ impl Containers {
     /// Starts a fresh one, in one of the project's places for clients.
     pub async fn open(&mut self) -> Result<Speaker, Failure> {
         let leased = Leased::on(&self.docker).await?;
-        let name = create_for_client(&self.docker, &self.container, &self.claim, &leased).await?.name;
-        let docker = self.docker.clone();
-        // Whoever comes next tries again.
-        tokio::spawn(async move { leased.remove_left(&docker).await });
-        self.docker.remember_probe(&name);
-        self.names.push(name.clone());
+        let (docker, container) = (self.docker.clone(), self.container.clone());
+        let creating = tokio::spawn(Kept::create(docker, container, self.claim.clone(), leased));
+        let created = self.creating.insert(creating).await;
+        self.creating = None;
+        let broken_off = |error: JoinError| EngineError::Failed {
+            what: "create a container".to_owned(),
+            reason: Reason(error.to_string()),
+        };
+        let kept = created.map_err(broken_off)??;
+        let name = kept.name.clone();
+        self.kept.push(kept);
         let attached = self.docker.attach(&name).await?;
         self.docker.start(&name).await?;
         self.stderr = attached.stderr;
@@ -112,26 +170,16 @@ impl Containers {
 
     /// Removes them all.
     pub async fn remove(mut self) -> Result<(), EngineError> {
+        if let Some(creating) = self.creating.take()
+            && let Ok(Ok(Ok(kept))) = timeout(GIVEN_UP, creating).await
+        {
+            self.kept.push(kept);
+        }
         let mut removed = Ok(());
-        for name in std::mem::take(&mut self.names) {
-            let one = self.docker.remove_probe(&name).await;
+        for kept in self.kept {
+            let one = kept.remove().await;
             removed = removed.and(one);
         }
         removed
-    }
-}
-
-/// A client that was left without a goodbye leaves no container all the same, as long as the runtime goes on.
-impl Drop for Containers {
-    fn drop(&mut self) {
-        let (docker, names) = (self.docker.clone(), std::mem::take(&mut self.names));
-        if let (false, Ok(runtime)) = (names.is_empty(), tokio::runtime::Handle::try_current()) {
-            runtime.spawn(async move {
-                for name in names {
-                    // There is nobody to be told.
-                    let _ = docker.remove_probe(&name).await;
-                }
-            });
-        }
     }
 }

@@ -15,11 +15,17 @@ pub(crate) fn socket() -> String {
 
 /// A port that leads to the engine's socket.
 pub(crate) fn proxy() -> u16 {
+    proxy_to(&socket())
+}
+
+/// A port that leads to a socket.
+pub(crate) fn proxy_to(path: &str) -> u16 {
+    let path = path.to_owned();
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let port = listener.local_addr().expect("an address").port();
     std::thread::spawn(move || {
         for client in listener.incoming().map_while(Result::ok) {
-            let engine = UnixStream::connect(socket()).expect("the engine's socket");
+            let engine = UnixStream::connect(&path).expect("the engine's socket");
             forward(client, engine);
         }
     });

@@ -1,10 +1,12 @@
 //! `run` as clients use it: bytes in, bytes out, and no container that outlives it, however it ends.
 
 mod ends;
+mod held_up;
 mod leases;
 mod streams;
+mod ways;
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::mpsc::channel;
 
@@ -39,10 +41,10 @@ impl Client {
     }
 
     fn begin(rig: &Rig, args: &[&str]) -> Self {
-        Self::start(&mut rig.command(&[&["run"], args].concat()))
+        Self::started(&mut rig.command(&[&["run"], args].concat()))
     }
 
-    fn start(command: &mut Command) -> Self {
+    fn started(command: &mut Command) -> Self {
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::inherit());
         let mut child = command.spawn().expect("the command line");
         let stdin = child.stdin.take();
@@ -51,8 +53,12 @@ impl Client {
     }
 
     fn ask(&mut self, line: &str) -> String {
-        writeln!(self.stdin.as_mut().expect("a pipe"), "{line}").expect("room");
+        self.say(line);
         self.line()
+    }
+
+    fn say(&mut self, line: &str) {
+        writeln!(self.stdin.as_mut().expect("a pipe"), "{line}").expect("room");
     }
 
     fn line(&mut self) -> String {
@@ -67,6 +73,17 @@ impl Client {
         read.expect("an answer");
         self.stdout = Some(stdout);
         line.trim_end().to_owned()
+    }
+
+    /// Sends bytes to the end, and hears everything that the server says.
+    fn sent_and_heard(&mut self, bytes: &[u8]) -> Vec<u8> {
+        let mut stdin = self.stdin.take().expect("a pipe");
+        let bytes = bytes.to_owned();
+        let writer = std::thread::spawn(move || stdin.write_all(&bytes));
+        let mut heard = Vec::new();
+        self.stdout.take().expect("a pipe").read_to_end(&mut heard).expect("what it says");
+        writer.join().expect("a thread").expect("room");
+        heard
     }
 
     /// Kills it, as nobody can be asked to agree to.
@@ -91,6 +108,11 @@ impl Drop for Client {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Bytes of which no two stretches are the same.
+fn noise(bytes: u32) -> Vec<u8> {
+    (0..bytes).map(|n| (n.wrapping_mul(2_654_435_761) >> 24) as u8).collect()
 }
 
 fn none_left(rig: &Rig) {

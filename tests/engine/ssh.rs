@@ -14,14 +14,14 @@ use super::remote::up_verify_down;
 use super::rig::{Rig, free_port};
 
 /// A server that takes one key, and a client's folder beside it.
-struct Server {
+pub(crate) struct Server {
     folder: TempDir,
     port: u16,
     process: Child,
 }
 
 impl Server {
-    fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         for name in ["host", "client", "other"] {
             key(&folder.path().join(name));
@@ -83,13 +83,20 @@ impl Server {
         fs::set_permissions(&wrapper, PermissionsExt::from_mode(0o755)).expect("a mode");
     }
 
-    fn address(&self) -> String {
+    pub(crate) fn address(&self) -> String {
         format!("ssh://127.0.0.1:{}", self.port)
     }
 
     /// `PATH` with the client first.
-    fn path(&self) -> String {
+    pub(crate) fn path(&self) -> String {
         format!("{}:{}", self.file("bin").display(), std::env::var("PATH").expect("a PATH"))
+    }
+
+    /// How many processes of its clients there are.
+    pub(crate) fn clients(&self) -> usize {
+        let config = self.file("ssh_config").display().to_string();
+        let listed = run(Command::new("ps").args(["-eo", "args"]), "").ok().out;
+        listed.lines().filter(|line| line.contains(&config)).count()
     }
 
     /// What is said where the engine behind an address is not reached.
@@ -137,8 +144,7 @@ fn an_engine_behind_ssh_is_brought_up_proved_and_taken_down() {
     rig.set("PATH", &server.path());
     up_verify_down(&rig, &server.address());
     // Each connection's process went with the program.
-    let config = server.file("ssh_config").display().to_string();
-    until("no client is left", || !run(Command::new("ps").args(["-eo", "args"]), "").out.contains(&config));
+    until("no client is left", || server.clients() == 0);
 }
 
 #[test]

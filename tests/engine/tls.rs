@@ -17,10 +17,10 @@ use super::remote::{socket, up_verify_down};
 use super::rig::Rig;
 
 /// One who signs, made up for one test.
-struct Authority(CertifiedIssuer<'static, KeyPair>);
+pub(crate) struct Authority(CertifiedIssuer<'static, KeyPair>);
 
 impl Authority {
-    fn new(name: &str) -> Self {
+    pub(crate) fn new(name: &str) -> Self {
         let mut params = CertificateParams::default();
         params.distinguished_name.push(DnType::CommonName, name);
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -37,7 +37,7 @@ impl Authority {
     }
 
     /// The folder that `DOCKER_CERT_PATH` names, for a client that this authority knows.
-    fn client(&self) -> TempDir {
+    pub(crate) fn client(&self) -> TempDir {
         let folder = tempfile::tempdir().expect("a folder");
         let (certificate, key) = self.sign("client");
         for (name, text) in [("ca.pem", self.0.pem()), ("cert.pem", certificate), ("key.pem", key)] {
@@ -48,7 +48,7 @@ impl Authority {
 }
 
 /// A port that leads to the engine's socket for those who show a certificate of the authority's.
-fn proxy(authority: &Authority) -> u16 {
+pub(crate) fn proxy(authority: &Authority) -> u16 {
     proxy_named(authority, "127.0.0.1")
 }
 
@@ -93,7 +93,7 @@ fn proxy_named(authority: &Authority, name: &str) -> u16 {
 }
 
 /// What says that an engine is behind a port, for a client with the certificates in a folder.
-fn settings(port: u16, certificates: &TempDir) -> [(&'static str, String); 3] {
+pub(crate) fn settings(port: u16, certificates: &TempDir) -> [(&'static str, String); 3] {
     [
         ("DOCKER_HOST", format!("tcp://127.0.0.1:{port}")),
         ("DOCKER_TLS_VERIFY", "1".to_owned()),

@@ -22,6 +22,9 @@ use tower_service::Service;
 const MAX_WORDS: u64 = 16 * 1024;
 /// A process that ssh leaves behind may hold its standard error open.
 const LAST_WORDS: Duration = Duration::from_millis(200);
+/// Ends a process once there is nobody any more at the other end of the input, who may have been killed.
+#[cfg(unix)]
+const WATCH: &str = "read -r nothing; kill \"$1\"";
 /// Seconds for the way to the other machine's SSH server.
 const CONNECT_TIMEOUT: &str = "ConnectTimeout=10";
 
@@ -122,7 +125,11 @@ impl Link {
         };
         let (end, ended) = oneshot::channel();
         let (alive, dropped) = oneshot::channel();
-        tokio::spawn(own(child, stderr, dropped, end));
+        let watcher = child.id().and_then(watch);
+        tokio::spawn(async move {
+            own(child, stderr, dropped, end).await;
+            drop(watcher);
+        });
         Ok(Self { input: Some(input), output, heard: false, ended, _alive: alive })
     }
 
@@ -134,6 +141,22 @@ impl Link {
         let last = words.lines().map(str::trim).rfind(|line| !line.is_empty());
         Poll::Ready(io::Error::other(last.unwrap_or("ssh ended without a word").to_owned()))
     }
+}
+
+/// What ends ssh where this process is killed: it would stay for as long as the other end says nothing, and has
+/// no way to see who is at the other end of its streams.
+#[cfg(unix)]
+fn watch(ssh: u32) -> Option<Child> {
+    let mut command = Command::new("sh");
+    command.args(["-c", WATCH, "sh", &ssh.to_string()]).process_group(0).kill_on_drop(true);
+    // Without it, ssh goes with what it speaks with.
+    command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().ok()
+}
+
+/// Elsewhere there is no such program.
+#[cfg(not(unix))]
+fn watch(_: u32) -> Option<Child> {
+    None
 }
 
 async fn own(

@@ -56,7 +56,7 @@ fn a_hangup_that_was_to_be_ignored_ends_nothing() {
         };
     }
     command.current_dir(plain.get_current_dir().expect("the rig's folder"));
-    let mut client = Client::start(&mut command);
+    let mut client = Client::started(&mut command);
     assert_eq!(client.ask("before"), "before");
     signal(&client.child, "HUP");
     assert_eq!(client.ask("after"), "after");

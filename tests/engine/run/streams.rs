@@ -7,7 +7,7 @@ use std::process::Stdio;
 
 use super::super::docker::{container, run};
 use super::super::rig::Rig;
-use super::{Client, none_left, rig};
+use super::{Client, noise, none_left, rig};
 
 #[test]
 fn the_guide_s_question_is_answered_on_standard_output_and_nothing_else_is() {
@@ -23,15 +23,9 @@ fn the_guide_s_question_is_answered_on_standard_output_and_nothing_else_is() {
 #[test]
 fn every_byte_comes_back_as_it_went_in() {
     let rig = rig("run-bytes", "[copy, \"0\"]");
-    let sent: Vec<u8> = (0..8_u32 << 20).map(|n| (n.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
+    let sent = noise(8 << 20);
     let mut client = Client::begin(&rig, &[]);
-    let mut stdin = client.stdin.take().expect("a pipe");
-    let to_send = sent.clone();
-    let writer = std::thread::spawn(move || stdin.write_all(&to_send));
-    let mut got = Vec::new();
-    let mut stdout = client.stdout.take().expect("a pipe");
-    stdout.read_to_end(&mut got).expect("what it says");
-    writer.join().expect("a thread").expect("room");
+    let got = client.sent_and_heard(&sent);
     assert!(got == sent, "{} of {} bytes came, or others", got.len(), sent.len());
     assert_eq!(client.code(), Some(0));
     none_left(&rig);
