@@ -172,7 +172,7 @@ impl Client {
     pub async fn stdio_container(deployment: &Deployment) -> Result<Self, Failure> {
         let container = deployment.stdio().await?;
         let mut containers = Containers::new(&deployment.docker, &deployment.stack, &container);
-        let connected = mcp::Client::connect(async || containers.open().await, Patience::default()).await;
+        let connected = mcp::Client::connect(&mut containers, Patience::default()).await;
         let error = match connected {
             Ok(client) => return Ok(Self { client, containers: Some(containers) }),
             Err(error) => error,
@@ -229,5 +229,19 @@ impl Client {
             Some(containers) => containers.remove().await,
             None => Ok(()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn can_move<T: Send>(_: &T) {}
+
+    #[test]
+    fn a_client_can_be_opened_by_a_task() {
+        can_move(&Client::connect("ws://127.0.0.1:1"));
+        can_move(&Deployment::in_folder("."));
+        let _ = |deployment: &Deployment| can_move(&Client::stdio_container(deployment));
     }
 }

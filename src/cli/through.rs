@@ -177,7 +177,7 @@ async fn in_container<T>(
     let image = &session.stack.orchestrator.image;
     let mut containers = Containers::new(&session.docker, &session.stack, &desired.stdio);
     let through = format!("a fresh container of {image}");
-    let connect = Client::connect(async || containers.open().await, patience(args.timeout));
+    let connect = Client::connect(&mut containers, patience(args.timeout));
     let connected = timeout_at(deadline, connect).await;
     let outcome = match connected {
         Ok(Ok(client)) => held(Talk { client, through, deadline }, hold).await,

@@ -12,7 +12,7 @@ use tokio::time::timeout;
 use crate::config::Stack;
 use crate::diagnostic::Failure;
 use crate::engine::{Claim, ClientError, Docker, EngineError, Leased, Reason, StderrTail, create_for_client};
-use crate::mcp::{FrameError, Lines, StdioLines};
+use crate::mcp::{FrameError, Lines, Open, StdioLines};
 use crate::plan::{Container, for_client};
 use crate::wire::Connection;
 
@@ -128,6 +128,15 @@ impl Drop for Kept {
     }
 }
 
+impl Open for Containers {
+    type Lines = Speaker;
+    type Error = Failure;
+
+    async fn open(&mut self) -> Result<Speaker, Failure> {
+        self.start().await
+    }
+}
+
 impl Containers {
     /// None yet, of a stdio server of a project's.
     #[must_use]
@@ -143,7 +152,7 @@ impl Containers {
     }
 
     /// Starts a fresh one, in one of the project's places for clients.
-    pub async fn open(&mut self) -> Result<Speaker, Failure> {
+    async fn start(&mut self) -> Result<Speaker, Failure> {
         let leased = Leased::on(&self.docker).await?;
         let (docker, container) = (self.docker.clone(), self.container.clone());
         let creating = tokio::spawn(Kept::create(docker, container, self.claim.clone(), leased));

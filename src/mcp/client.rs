@@ -46,6 +46,27 @@ const MAX_PAGES: usize = 100;
 /// What watches a call.
 pub type Watch<'w> = &'w mut (dyn FnMut(Progress) + Send);
 
+/// Opens a connection, anew for each dialect over which a server hung up.
+pub trait Open {
+    /// What carries the lines.
+    type Lines: Lines;
+    /// Why there is none.
+    type Error;
+
+    /// Opens one.
+    fn open(&mut self) -> impl Future<Output = Result<Self::Lines, Self::Error>> + Send;
+}
+
+/// What is opened without waiting.
+impl<L: Lines + Send, E: Send, F: FnMut() -> Result<L, E>> Open for F {
+    type Lines = L;
+    type Error = E;
+
+    fn open(&mut self) -> impl Future<Output = Result<L, E>> + Send {
+        std::future::ready(self())
+    }
+}
+
 /// A connection to one server. Sends one request at a time.
 #[derive(Debug)]
 pub struct Client<L> {
@@ -62,23 +83,20 @@ impl<L: Lines> Client<L> {
     /// Opens a connection and finds the server's dialect: handshake first, since most servers know
     /// nothing else and some end when spoken to otherwise, then stateless, then bare. A server
     /// that closes the connection over one of them is opened anew for the next.
-    pub async fn connect<E, O>(open: O, patience: Patience) -> Result<Self, ConnectError<E>>
-    where
-        O: AsyncFnMut() -> Result<L, E>,
-    {
+    pub async fn connect<O: Open<Lines = L>>(
+        open: &mut O,
+        patience: Patience,
+    ) -> Result<Self, ConnectError<O::Error>> {
         Self::connect_in(Order::HandshakeFirst, open, patience).await
     }
 
     /// The same in an order.
-    pub async fn connect_in<E, O>(
+    pub async fn connect_in<O: Open<Lines = L>>(
         order: Order,
-        mut open: O,
+        open: &mut O,
         patience: Patience,
-    ) -> Result<Self, ConnectError<E>>
-    where
-        O: AsyncFnMut() -> Result<L, E>,
-    {
-        let lines = open().await.map_err(ConnectError::Open)?;
+    ) -> Result<Self, ConnectError<O::Error>> {
+        let lines = open.open().await.map_err(ConnectError::Open)?;
         let mut client =
             Self { lines, dialect: Dialect::Bare, server: None, next_id: 1, patience, pending: None };
         let eras = match order {
@@ -97,7 +115,7 @@ impl<L: Lines> Client<L> {
                     return Ok(client);
                 }
                 Ok(None) => return Ok(client),
-                Err(CallError::Closed) => client.lines = open().await.map_err(ConnectError::Open)?,
+                Err(CallError::Closed) => client.lines = open.open().await.map_err(ConnectError::Open)?,
                 Err(error @ (CallError::Refused { .. } | CallError::Timeout(_))) => last = error,
                 Err(CallError::Transport(error)) if error.of_message => last = CallError::Transport(error),
                 Err(CallError::Transport(error)) => return Err(ConnectError::Transport(error)),

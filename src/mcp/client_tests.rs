@@ -28,7 +28,7 @@ fn server(reply: fn(&Value) -> Option<Value>) -> Pipe {
 
 async fn connect(reply: fn(&Value) -> Option<Value>) -> Client<Pipe> {
     let patience = Patience { probe: Duration::from_millis(200), call: Duration::from_secs(5) };
-    Client::connect(async || Ok::<_, std::convert::Infallible>(server(reply)), patience)
+    Client::connect(&mut || Ok::<_, std::convert::Infallible>(server(reply)), patience)
         .await
         .expect("a client")
 }

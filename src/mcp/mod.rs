@@ -15,7 +15,7 @@ mod status;
 
 pub use answer::{CallError, ConnectError, Progress, Tool, ToolAnswer};
 pub use bare::{BARE_TOOLS, bare_line, bare_result};
-pub use client::{Client, Order, Patience, Watch};
+pub use client::{Client, Open, Order, Patience, Watch};
 pub use envelope::{
     Envelope, Kind, MalformedMessage, Members, Outcome, Words, json_text, notification_line, request_line,
     response_line, response_line_of, roomy,

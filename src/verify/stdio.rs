@@ -9,7 +9,7 @@ use super::bridge::in_words;
 use super::diagnose::{Diagnosis, diagnose};
 use super::report::Check;
 use crate::engine::{Docker, EngineError, StderrTail};
-use crate::mcp::{CallError, Client, ConnectError, Patience, StatusError, StatusTool, StdioLines};
+use crate::mcp::{CallError, Client, ConnectError, Open, Patience, StatusError, StatusTool, StdioLines};
 use crate::model::User;
 use crate::plan::{Container, Live, LiveContainer, State};
 
@@ -80,7 +80,10 @@ struct Probes<'a> {
 
 type ContainerLines = StdioLines<DuplexStream, Pin<Box<dyn AsyncWrite + Send>>>;
 
-impl Probes<'_> {
+impl Open for Probes<'_> {
+    type Lines = ContainerLines;
+    type Error = EngineError;
+
     async fn open(&mut self) -> Result<ContainerLines, EngineError> {
         let name = format!("{}-{}-{}", self.container.name, std::process::id(), self.names.len());
         self.docker.create_probe(self.container, &name).await?;
@@ -90,7 +93,9 @@ impl Probes<'_> {
         self.stderr = Some(attached.stderr);
         Ok(StdioLines::new(attached.stdout, attached.stdin, MAX_LINE))
     }
+}
 
+impl Probes<'_> {
     /// The last one as it is, or, where it hung up, as it ended.
     async fn last(&self, hung_up: bool) -> Option<LiveContainer> {
         let name = self.names.last()?;
@@ -130,7 +135,7 @@ impl Fault {
 
 /// What the server showed.
 async fn talk(probes: &mut Probes<'_>, tool: StatusTool<'_>, patience: Patience) -> Result<String, Fault> {
-    let connected = Client::connect(async || probes.open().await, patience).await;
+    let connected = Client::connect(probes, patience).await;
     let mut client = connected.map_err(|error: ConnectError<EngineError>| {
         let hung_up = matches!(error, ConnectError::NoDialect(CallError::Closed));
         Fault { hung_up, ..Fault::of(&error) }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::door::Door;
 use super::streamable::Streamable;
 use super::url::{Url, Wire};
-use super::websocket::{self, Endpoint, Goodbye, WebSocket, WebSocketError};
+use super::websocket::{Endpoint, Opener, WebSocket, WebSocketError};
 use crate::mcp::{Client, ConnectError, FrameError, Lines, Order, Patience};
 
 /// The longest message, in bytes: as much as the bridge passes on unless told otherwise.
@@ -51,11 +51,11 @@ pub async fn open(url: &Url, door: &Door, patience: Patience) -> Result<Client<C
         if url.tls { door.clone().with_tls().map_err(OpenError::Tls)? } else { door.clone().without_tls() };
     match url.wire {
         Wire::Http => {
-            let http = async || {
+            let mut http = || {
                 let http = Streamable::new(url.clone(), door.clone(), MAX_MESSAGE);
                 Ok(Connection::Http(Box::new(http)))
             };
-            let client = Client::connect_in(Order::StatelessFirst, http, patience).await;
+            let client = Client::connect_in(Order::StatelessFirst, &mut http, patience).await;
             client.map_err(|error| OpenError::Connect { error, goodbye: None })
         }
         Wire::WebSocket => {
@@ -67,17 +67,10 @@ pub async fn open(url: &Url, door: &Door, patience: Patience) -> Result<Client<C
                 max_message: MAX_MESSAGE,
                 deadline: OPEN,
             };
-            let mut goodbye: Option<Goodbye> = None;
-            let socket = async || {
-                let socket = websocket::connect_through(&door, &endpoint).await?;
-                goodbye = Some(socket.goodbye());
-                Ok(Connection::WebSocket(Box::new(socket)))
-            };
-            let client = Client::connect_in(Order::HandshakeFirst, socket, patience).await;
-            client.map_err(|error| {
-                let goodbye = goodbye.and_then(|goodbye| goodbye.reason().map(str::to_owned));
-                OpenError::Connect { error, goodbye }
-            })
+            let mut socket = Opener { door: &door, endpoint, goodbye: None };
+            let client = Client::connect_in(Order::HandshakeFirst, &mut socket, patience).await;
+            let client = client.map(|client| client.map(|socket| Connection::WebSocket(Box::new(socket))));
+            client.map_err(|error| OpenError::Connect { error, goodbye: socket.reason().map(str::to_owned) })
         }
     }
 }

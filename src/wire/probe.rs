@@ -234,17 +234,9 @@ async fn websocket_status(
         deadline,
     };
     let patience = Patience { call: deadline, ..Patience::default() };
-    let mut goodbye = None;
-    let connected = Client::connect(
-        async || {
-            let socket = websocket::connect_through(door, &endpoint).await?;
-            goodbye = Some(socket.goodbye());
-            Ok::<_, websocket::WebSocketError>(socket)
-        },
-        patience,
-    )
-    .await;
-    let with_reason = |words: String| match goodbye.as_ref().and_then(websocket::Goodbye::reason) {
+    let mut socket = websocket::Opener { door, endpoint, goodbye: None };
+    let connected = Client::connect(&mut socket, patience).await;
+    let with_reason = |words: String| match socket.reason() {
         Some(reason) => format!("{words} (closed with {reason})"),
         None => words,
     };

@@ -16,7 +16,7 @@ use tokio_tungstenite::{WebSocketStream, client_async_with_config};
 use super::door::{Door, Stream};
 use super::place::Place;
 use super::refusal::understood;
-use crate::mcp::{FrameError, Lines};
+use crate::mcp::{FrameError, Lines, Open};
 
 /// Where a WebSocket is and what may come over it.
 #[derive(Debug, Clone)]
@@ -100,6 +100,31 @@ pub async fn connect_through(door: &Door, endpoint: &Endpoint) -> Result<WebSock
     timeout(endpoint.deadline, Box::pin(open(door, endpoint)))
         .await
         .map_err(|_| WebSocketError::Timeout(endpoint.addr.clone(), endpoint.deadline))?
+}
+
+/// Opens sockets at one endpoint, and knows what the last one was closed with.
+pub(super) struct Opener<'a> {
+    pub(super) door: &'a Door,
+    pub(super) endpoint: Endpoint,
+    pub(super) goodbye: Option<Goodbye>,
+}
+
+impl Open for Opener<'_> {
+    type Lines = WebSocket;
+    type Error = WebSocketError;
+
+    async fn open(&mut self) -> Result<WebSocket, WebSocketError> {
+        let socket = connect_through(self.door, &self.endpoint).await?;
+        self.goodbye = Some(socket.goodbye());
+        Ok(socket)
+    }
+}
+
+impl Opener<'_> {
+    /// What the last one was closed with.
+    pub(super) fn reason(&self) -> Option<&str> {
+        self.goodbye.as_ref().and_then(Goodbye::reason)
+    }
 }
 
 async fn open(door: &Door, endpoint: &Endpoint) -> Result<WebSocket, WebSocketError> {

@@ -44,7 +44,7 @@ pub(super) async fn ask(global: &Global, stack: &Stack, host: &Host, launch: &La
             let args = container.as_ref().map_or(args, |container| &container.args);
             let mut started = Started::new(command, args, pairs());
             let talk = async {
-                match Client::connect(async || started.open(), Patience::default()).await {
+                match Client::connect(&mut || started.open(), Patience::default()).await {
                     Ok(client) => status(client, tool).await,
                     Err(ConnectError::Open(error)) => not_started(command, &error),
                     Err(error) => failed(&error),

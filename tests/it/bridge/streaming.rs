@@ -18,9 +18,9 @@ async fn everything(mode: &str) -> Bridge {
 
 async fn client(bridge: &Bridge, order: Order) -> Client<Streamable> {
     let url: mcpo_deploy::wire::url::Url = format!("http://{}", bridge.addr).parse().expect("a URL");
-    let open = async || Ok::<_, Infallible>(Streamable::new(url.clone(), Door::default(), 1 << 20));
+    let mut open = || Ok::<_, Infallible>(Streamable::new(url.clone(), Door::default(), 1 << 20));
     let patience = Patience { probe: PATIENCE, call: PATIENCE };
-    Client::connect_in(order, open, patience).await.expect("a client")
+    Client::connect_in(order, &mut open, patience).await.expect("a client")
 }
 
 #[tokio::test]
