@@ -16,7 +16,7 @@ use super::{Wire, on_every_wire};
 
 /// How often each goes wrong: what one of them left behind would add up.
 const TIMES: usize = 2;
-/// For how long the bridge leaves an idle client alone, in milliseconds; the same for bodies.
+/// For how long the bridge leaves an idle client alone, in milliseconds; twice that for bodies.
 const SHORT: u32 = 700;
 /// Between two bytes of somebody who is slow, so that a call takes several times that.
 const SLOWLY: Duration = Duration::from_millis(25);
