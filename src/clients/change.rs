@@ -3,6 +3,7 @@
 use super::entry::{Entry, Launch, is_of_our_making, is_ours};
 use super::error::EditError;
 use super::inputs;
+use super::language::Language;
 use super::node::{Data, Node, Step, shown};
 use super::reconcile::reconcile;
 use super::splice::spot;
@@ -147,8 +148,8 @@ fn edit(
     let place = Located::of(client, old, &root, name)?;
     let new = inputs::settled(&place, edit(&place)?)?;
     let unchanged = new == old;
-    let root = client.language.read(&new).map_err(|_| place.bug("it does not parse"))?;
-    let after = Located::of(client, &new, &root, name).map_err(|_| place.bug("its place is gone"))?;
+    let root = client.language.read(&new).map_err(|_| place.odd("it does not parse"))?;
+    let after = Located::of(client, &new, &root, name).map_err(|_| place.odd("its place is gone"))?;
     if place.rest() != after.rest() {
         return Err(place.bug("something else is not as it was"));
     }
@@ -220,6 +221,15 @@ impl<'t> Located<'t> {
 
     fn bug(&self, what: &'static str) -> EditError {
         EditError::Bug { name: self.name.to_owned(), what }
+    }
+
+    /// An edit that came to nothing. YAML has more forms than anybody writes, and not all are edited.
+    fn odd(&self, what: &'static str) -> EditError {
+        if self.client.language != Language::Yaml {
+            return self.bug(what);
+        }
+        let (place, how) = (shown(&self.path), "a form of YAML that is rare");
+        EditError::Unusual { place, how, spot: self.spot() }
     }
 
     /// Everything that the document says but the entry, what only exists for it, and what is empty

@@ -6,11 +6,12 @@ use super::json::{children, misfit};
 use super::node::{Data, Node, Step, shown, wrapped};
 use super::splice::{Splice, eol, line_end, line_start, lines_at, lines_gone, spot, starts_line};
 use super::value::Value;
-use super::yaml_reader::after_colon;
+use super::yaml_reader::{after_colon, repeated};
 use super::yaml_writer::{below, block, flow, member, name, scalar};
 
 /// Puts a value at a path; its parents come into being.
 pub(super) fn set(text: &str, root: &Node, path: &[Step], value: &Value) -> Result<Vec<Splice>, EditError> {
+    alone(text, root, path)?;
     let eol = eol(text);
     let (parent, depth) = root.deepest(path);
     let missing = &path[depth..];
@@ -30,7 +31,11 @@ pub(super) fn set(text: &str, root: &Node, path: &[Step], value: &Value) -> Resu
     }
     let (column, line) = match step {
         Step::Key(key) => {
-            let column = column(text, parent.members()[0].name.start);
+            let first = &parent.members()[0].name;
+            if first.is_empty() {
+                return Err(explicit(text, first.start, path));
+            }
+            let column = column(text, first.start);
             (column, format!("{}:{}", name(key), below(&value, column, eol)))
         }
         Step::At(_) => {
@@ -47,6 +52,7 @@ pub(super) fn remove(text: &str, root: &Node, path: &[Step]) -> Result<Vec<Splic
     let Some((last, parents)) = path.split_last() else { return Ok(Vec::new()) };
     let Some(parent) = root.at(parents) else { return Ok(Vec::new()) };
     let Some((index, node)) = parent.child(last) else { return Ok(Vec::new()) };
+    alone(text, root, path)?;
     if parent.flow {
         return Ok(brackets(text, parent, eol(text)).remove(index));
     }
@@ -89,9 +95,18 @@ fn replace(text: &str, root: &Node, path: &[Step], value: &Value) -> Result<Vec<
         }
         let whole = block(value, 0, eol);
         return Ok(if !old.span.is_empty() {
-            vec![(old.span.clone(), whole)]
+            // Behind `---` there is no room for lines.
+            let fits = column(text, old.span.start) == 0;
+            vec![(old.span.clone(), if fits { whole } else { flow(value) })]
         } else if text.trim().is_empty() {
             vec![(0..text.len(), format!("{whole}{eol}"))]
+        } else if text.lines().any(|line| line.trim_end() == "...") {
+            let how = "an end of its own (...)";
+            return Err(EditError::Unusual {
+                place: "the file".to_owned(),
+                how,
+                spot: spot(text, text.len()),
+            });
         } else {
             let lacks = if text.ends_with('\n') { "" } else { eol };
             vec![(text.len()..text.len(), format!("{lacks}{whole}{eol}"))]
@@ -144,6 +159,29 @@ fn dash(text: &str, item: &Node, path: &[Step]) -> Result<usize, EditError> {
             spot: spot(text, item.span.start),
         }),
     }
+}
+
+/// Refuses to edit what an alias repeats elsewhere, since that would change there, too; and lines that
+/// end as nobody's have for decades.
+fn alone(text: &str, root: &Node, path: &[Step]) -> Result<(), EditError> {
+    if let Some(at) = text.find('\r').filter(|_| text.replace("\r\n", "").contains('\r')) {
+        let how = "line breaks that are a carriage return alone";
+        return Err(EditError::Unusual { place: shown(path), how, spot: spot(text, at) });
+    }
+    let end = root.deepest(path).1;
+    for span in repeated(text)? {
+        let around = (0..=end).any(|depth| root.at(&path[..depth]).is_some_and(|node| node.span == span));
+        let name = member_of(root, path).map(|member| member.name.start);
+        let within = root.at(path).is_some_and(|node| {
+            (name.unwrap_or(node.span.start)..node.span.end).contains(&span.start)
+                && span.end <= node.span.end
+        });
+        if around || within {
+            let how = "an anchor that stands elsewhere too";
+            return Err(EditError::Unusual { place: shown(path), how, spot: spot(text, span.start) });
+        }
+    }
+    Ok(())
 }
 
 fn explicit(text: &str, at: usize, path: &[Step]) -> EditError {

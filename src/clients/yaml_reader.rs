@@ -15,8 +15,18 @@ const MAX_DEPTH: usize = 100;
 
 /// Reads a text that holds one document, or none.
 pub(super) fn read(text: &str) -> Result<Node, EditError> {
+    document(text).map(|(root, _)| root)
+}
+
+/// The bytes of every node that stands elsewhere too, by an alias.
+pub(super) fn repeated(text: &str) -> Result<Vec<Range<usize>>, EditError> {
+    let (_, Marks { anchors, aliases }) = document(text)?;
+    Ok(anchors.into_iter().filter(|(id, _)| aliases.contains(id)).map(|(_, span)| span).collect())
+}
+
+fn document(text: &str) -> Result<(Node, Marks), EditError> {
     let bytes = text.char_indices().map(|(at, _)| at).chain([text.len()]).collect();
-    let mut reader = Reader { text, bytes, parser: Parser::new_from_str(text) };
+    let mut reader = Reader { text, bytes, parser: Parser::new_from_str(text), marks: Marks::default() };
     let mut root = None;
     while let Some((event, span)) = reader.next()? {
         match event {
@@ -32,7 +42,14 @@ pub(super) fn read(text: &str) -> Result<Node, EditError> {
         }
     }
     let nothing = || Node { span: text.len()..text.len(), data: Data::Scalar(Value::Null), flow: false };
-    Ok(root.unwrap_or_else(nothing))
+    Ok((root.unwrap_or_else(nothing), reader.marks))
+}
+
+/// The parser's numbers of anchors: with the bytes of their nodes, and where they were named again.
+#[derive(Default)]
+struct Marks {
+    anchors: Vec<(usize, Range<usize>)>,
+    aliases: Vec<usize>,
 }
 
 struct Reader<'t> {
@@ -40,6 +57,7 @@ struct Reader<'t> {
     /// The byte of each character.
     bytes: Vec<usize>,
     parser: Parser<'t, StrInput<'t>>,
+    marks: Marks,
 }
 
 impl<'t> Reader<'t> {
@@ -63,6 +81,26 @@ impl<'t> Reader<'t> {
 
     /// A node; where it is written as nothing at all, it stands at `nowhere`.
     fn node(
+        &mut self,
+        event: &Event<'t>,
+        span: Range<usize>,
+        nowhere: usize,
+        depth: usize,
+    ) -> Result<Node, EditError> {
+        let node = self.unmarked(event, span, nowhere, depth)?;
+        match event {
+            Event::Scalar(_, _, id, _) | Event::SequenceStart(id, _) | Event::MappingStart(id, _)
+                if *id > 0 =>
+            {
+                self.marks.anchors.push((*id, node.span.clone()));
+            }
+            Event::Alias(id) => self.marks.aliases.push(*id),
+            _ => {}
+        }
+        Ok(node)
+    }
+
+    fn unmarked(
         &mut self,
         event: &Event<'t>,
         span: Range<usize>,

@@ -3,6 +3,7 @@
 mod edges;
 mod files;
 mod fixtures;
+mod repeated;
 mod table;
 mod whatever;
 
