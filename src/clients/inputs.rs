@@ -2,7 +2,7 @@
 
 use super::change::Located;
 use super::error::EditError;
-use super::node::{Data, Step};
+use super::node::{Data, Node, Step};
 use super::remote::Reference;
 use super::shape::variable;
 use super::splice::spot;
@@ -31,8 +31,13 @@ pub(super) fn settled(before: &Located<'_>, text: String) -> Result<String, Edit
         let spot = spot(&text, list.span.start);
         return Err(EditError::WrongKind { place: LIST.to_owned(), expected: "a list", spot });
     }
+    // What is not as we write it is the user's own.
+    let ours = |at: &usize| {
+        let item = list.and_then(|list| list.items().get(*at)).map(Node::value);
+        item.is_some_and(|item| is_ours(&item, before.name))
+    };
     if let Some(id) = old.filter(|old| Some(old) != new.as_ref())
-        && let Some(at) = at(&id)
+        && let Some(at) = at(&id).filter(ours)
         && !root.value().mentions(&format!("${{input:{id}}}"))
     {
         let text = language.remove(&text, &[Step::key(LIST), Step::At(at)])?;
@@ -57,7 +62,7 @@ pub(super) fn without_ours(place: &Located<'_>, whole: &mut Value) {
     for (_, list) in members.iter_mut().filter(|(key, _)| key == LIST) {
         if let Value::List(items) = list {
             items.retain(|item| {
-                let id = item.get("id").and_then(Value::as_text);
+                let id = item.get("id").and_then(Value::as_text).filter(|_| is_ours(item, place.name));
                 id.is_none_or(|id| rest.mentions(&format!("${{input:{id}}}")))
             });
         }
@@ -72,6 +77,11 @@ fn asks(place: &Located<'_>) -> bool {
 fn reference(place: &Located<'_>) -> Option<String> {
     let launch = place.found.as_ref().and_then(|found| place.variant.shape.read(found));
     launch.as_ref().and_then(variable).map(str::to_owned)
+}
+
+fn is_ours(item: &Value, name: &str) -> bool {
+    let id = item.get("id").and_then(Value::as_text).unwrap_or_default();
+    item.clone().sorted() == input(id, name).sorted()
 }
 
 fn input(id: &str, name: &str) -> Value {

@@ -3,6 +3,7 @@
 mod edges;
 mod files;
 mod fixtures;
+mod inputs;
 mod repeated;
 mod table;
 mod whatever;
