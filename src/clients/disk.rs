@@ -18,6 +18,17 @@ const MAX_BYTES: u64 = 64 * 1024 * 1024;
 const LOCK_TRIES: usize = 500;
 const LOCK_PAUSE: Duration = Duration::from_millis(20);
 
+/// A file that a program reads instead of another.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Instead {
+    /// The id of its client.
+    pub client: &'static str,
+    /// Where it is.
+    pub file: PathBuf,
+    /// Whether it is read even where both are there.
+    pub is_first: bool,
+}
+
 /// A file as it was read. Nothing is there where there is no text.
 #[derive(PartialEq, Eq)]
 pub(super) struct Snapshot {
@@ -47,6 +58,20 @@ pub fn locate(candidates: &[PathBuf]) -> Option<PathBuf> {
 #[must_use]
 pub fn is_installed(client: &Client, homes: &Homes) -> bool {
     client.signs(homes).iter().flat_map(|path| expanded(path)).any(|path| path.exists())
+}
+
+/// The row of a file that the same program reads instead of this client's, or would no longer read if
+/// this client's was made.
+#[must_use]
+pub fn instead(client: &Client, homes: &Homes) -> Option<Instead> {
+    let other = client.other.as_ref()?;
+    let file = homes.paths(&other.file).into_iter().find(|file| file.exists())?;
+    let is_there = || homes.paths(&client.user).iter().any(|file| file.exists());
+    (other.is_first || !is_there()).then_some(Instead {
+        client: other.client,
+        file,
+        is_first: other.is_first,
+    })
 }
 
 fn expanded(path: &Path) -> Vec<PathBuf> {

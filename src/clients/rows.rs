@@ -4,7 +4,7 @@ use super::homes::{At, Base, Where};
 use super::language::Language;
 use super::remote::{Reference, Remote};
 use super::shape::{Command, Fresh, Shape};
-use super::table::{Client, Place, Variant};
+use super::table::{Client, Other, Place, Variant};
 use super::value::Value;
 
 /// Every client that is known, in the order of their ids.
@@ -59,7 +59,7 @@ const fn usual(
     sign: Where,
     variants: &'static [Variant],
 ) -> Client {
-    Client { id, title, language: Language::Json, user, project, sign, variants, preamble: &[] }
+    Client { id, title, language: Language::Json, user, project, sign, variants, other: None, preamble: &[] }
 }
 
 const fn home(places: &'static [At]) -> Where {
@@ -165,6 +165,7 @@ static CLIENTS: [Client; 20] = [
                 ..REMOTE
             }),
         )],
+        other: None,
         preamble: &[],
     },
     Client {
@@ -188,15 +189,22 @@ static CLIENTS: [Client; 20] = [
             },
             sign: |_| false,
         }],
+        // Where this one is there, that one is not read.
+        other: Some(Other {
+            client: "continue-json",
+            file: home(&[At(Base::Home, ".continue/config.json")]),
+            is_first: false,
+        }),
         preamble: &[("name", None), ("version", Some("0.0.1")), ("schema", Some("v1"))],
     },
-    usual(
-        "continue-json",
-        "Continue (config.json)",
-        home(&[At(Base::Home, ".continue/config.json")]),
-        &[".continue/config.json"],
-        home(&[At(Base::Home, ".continue")]),
-        &[
+    Client {
+        id: "continue-json",
+        title: "Continue (config.json)",
+        language: Language::Json,
+        user: home(&[At(Base::Home, ".continue/config.json")]),
+        project: &[".continue/config.json"],
+        sign: home(&[At(Base::Home, ".continue/config.json")]),
+        variants: &[
             Variant {
                 container: &[Place::Key("experimental"), Place::Key("modelContextProtocolServers")],
                 listed: Some("name"),
@@ -223,7 +231,13 @@ static CLIENTS: [Client; 20] = [
                 },
             },
         ],
-    ),
+        other: Some(Other {
+            client: "continue",
+            file: home(&[At(Base::Home, ".continue/config.yaml")]),
+            is_first: true,
+        }),
+        preamble: &[],
+    },
     usual(
         "copilot-cli",
         "GitHub Copilot CLI",
@@ -295,6 +309,7 @@ static CLIENTS: [Client; 20] = [
                 })
             },
         )],
+        other: None,
         preamble: &[],
     },
     usual(

@@ -21,8 +21,19 @@ pub struct Client {
     pub(super) sign: Where,
     /// Where and how its file has entries. Of several, the first is for a file that says nothing.
     pub(super) variants: &'static [Variant],
+    /// Another file of the same program's, of which only one is read.
+    pub(super) other: Option<Other>,
     /// What a file of its own starts with; `None` stands for the entry's name.
     pub(super) preamble: &'static [(&'static str, Option<&'static str>)],
+}
+
+/// Another file of the same program's, and the row that it has.
+#[derive(Debug)]
+pub(super) struct Other {
+    pub(super) client: &'static str,
+    pub(super) file: Where,
+    /// Whether it is read where both are there.
+    pub(super) is_first: bool,
 }
 
 /// One way for a file to have entries.

@@ -12,6 +12,7 @@ mod importing;
 mod log_folder;
 mod output;
 mod place;
+mod reconnecting;
 mod refusing;
 mod rendering;
 mod stub;

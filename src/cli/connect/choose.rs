@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::args::ConnectArgs;
 use super::error::ConnectError;
-use crate::clients::{Client, Homes, Os, Scope, client, clients, is_installed, locate};
+use crate::clients::{Client, Homes, Instead, Os, Scope, client, clients, instead, is_installed, locate};
 use crate::config::nearest;
 use crate::env::Env;
 
@@ -51,9 +51,13 @@ pub(super) fn chosen(args: &ConnectArgs, homes: &Homes) -> Result<Vec<&'static C
         (false, _) => Ok(named),
         (true, false) => Err(ConnectError::Nobody),
         (true, true) => {
-            let scope = args.scope.into();
+            let scope: Scope = args.scope.into();
+            // What is taken out may be where nobody reads it any more.
+            let puts = !(args.mode.remove || args.mode.undo);
+            let read = |client: &&Client| scope != Scope::User || instead(client, homes).is_none();
             let found: Vec<_> = here(homes)
                 .into_iter()
+                .filter(|client| !puts || read(client))
                 .filter(|client| !client.paths(homes, scope, Path::new("")).is_empty())
                 .collect();
             if found.is_empty() { Err(ConnectError::NoneFound) } else { Ok(found) }
@@ -64,6 +68,16 @@ pub(super) fn chosen(args: &ConnectArgs, homes: &Homes) -> Result<Vec<&'static C
 /// The clients that are found on this machine.
 pub(super) fn here(homes: &Homes) -> Vec<&'static Client> {
     clients().iter().filter(|client| is_installed(client, homes)).collect()
+}
+
+/// Refuses a file that would switch another of the same program's off.
+pub(super) fn check_alone(client: &Client, homes: &Homes, scope: Scope) -> Result<(), ConnectError> {
+    match instead(client, homes).filter(|other| scope == Scope::User && !other.is_first) {
+        Some(Instead { client: other, file, .. }) => {
+            Err(ConnectError::WouldHide { client: client.title(), other, file })
+        }
+        None => Ok(()),
+    }
 }
 
 /// The file of a client's.

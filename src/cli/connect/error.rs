@@ -22,6 +22,9 @@ pub(super) enum ConnectError {
     NoProjectFile { client: &'static str },
     #[error("{client} reads no file of a user's")]
     NoUserFile { client: &'static str },
+    /// Its file would be read instead of one that is there.
+    #[error("{client} would no longer read {} if it had the file that was to be made", file.display())]
+    WouldHide { client: &'static str, other: &'static str, file: PathBuf },
     #[error("an entry cannot be called {0:?}")]
     Name(String),
     #[error("there is no mcpo.yaml that the entry could name")]
@@ -48,6 +51,7 @@ pub(super) enum ConnectError {
 impl Diagnostic for ConnectError {
     fn exit(&self) -> Exit {
         match self {
+            Self::WouldHide { .. } => Exit::Failed,
             Self::NoneFound | Self::NothingToCheck(_) | Self::NoProgram | Self::EnvFile { .. } => {
                 Exit::Failed
             }
@@ -71,6 +75,7 @@ impl Diagnostic for ConnectError {
             Self::NoHome => "set HOME".to_owned(),
             Self::NoProjectFile { .. } => "leave out `--scope project`".to_owned(),
             Self::NoUserFile { .. } => "give `--scope project`".to_owned(),
+            Self::WouldHide { other, .. } => format!("`mcpo-deploy connect {other}` writes into that one"),
             Self::Name(_) => "1 to 64 characters, and none that cannot be seen".to_owned(),
             Self::NoDescription => "`mcpo-deploy init` writes one; `--via docker` needs none".to_owned(),
             Self::WebSocket => {

@@ -82,6 +82,12 @@ impl Job<'_> {
         Ok(choose::file(client, self.homes, self.args.scope.into(), &self.stack.folder)?)
     }
 
+    /// The same, for an entry that is to be written there.
+    fn file_to_write(&self, client: &Client) -> Result<PathBuf, Failure> {
+        choose::check_alone(client, self.homes, self.args.scope.into())?;
+        self.file(client)
+    }
+
     /// What is worth knowing about an entry before it is written.
     fn say(&self, wanted: &Wanted<'_>) {
         let reporter = &self.global.reporter;
@@ -124,7 +130,8 @@ impl Job<'_> {
             return Ok(());
         };
         let change = Change::Put { entry: wanted.entry.clone(), force: self.args.force };
-        let mut files = self.chosen.iter().filter_map(|client| Some((client, self.file(client).ok()?)));
+        let mut files =
+            self.chosen.iter().filter_map(|client| Some((client, self.file_to_write(client).ok()?)));
         if files.any(|(client, file)| preview(&file, client, &change).is_ok()) {
             ground.make().await?;
         }
@@ -142,7 +149,7 @@ impl Job<'_> {
                 let place = place.first().map(PathBuf::as_path);
                 act::print(self.global, &mut told, client, place, wanted, alone)
             } else {
-                self.file(client)
+                self.file_to_write(client)
                     .and_then(|file| self.act(&mut told, client, &file, &change, wanted, &mut changed))
             };
             if let Err(error) = done {

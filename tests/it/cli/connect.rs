@@ -24,13 +24,13 @@ const BY_HAND: &str = r#"{
 "#;
 
 /// An engine that has our image.
-fn engine(place: &Place) -> Engine {
+pub(super) fn engine(place: &Place) -> Engine {
     let ours = image(&json!({"io.mcpo-deploy.program": "mcp-orchestrator", "io.mcpo-deploy.input": "x"}));
     Engine::start(place.root()).with(OURS, 200, ours)
 }
 
 /// A place with a `.env`, where these clients are installed.
-fn place(signs: &[&str]) -> Place {
+pub(super) fn place(signs: &[&str]) -> Place {
     let place = Place::new().file(".env", "OPENROUTER_API_KEY=sk-or-hidden\nOPENAI_API_KEY=sk-hidden\n");
     for sign in signs {
         fs::create_dir_all(place.root().join(sign)).expect("a folder");
@@ -38,18 +38,18 @@ fn place(signs: &[&str]) -> Place {
     place
 }
 
-fn told(place: &Place, text: &str) -> String {
+pub(super) fn told(place: &Place, text: &str) -> String {
     let text = text.replace(env!("CARGO_BIN_EXE_mcpo-deploy"), "[PROGRAM]");
-    let backups = regex::Regex::new(r"\.mcpo-\d{8}T\d{6}-[0-9a-f]{8}\.").expect("a pattern");
+    let backups = regex::Regex::new(r"\.mcpo-\d{8}T\d{6}(-[0-9a-f]{8})+\.").expect("a pattern");
     backups.replace_all(&place.filtered(&text), ".mcpo-[TIME]-[HASH].").into_owned()
 }
 
 /// All that was said and how it ended.
-fn whole(place: &Place, ran: &Ran) -> String {
+pub(super) fn whole(place: &Place, ran: &Ran) -> String {
     told(place, &format!("{}---\n{}---\nexit {}\n", ran.stdout, ran.stderr, ran.code))
 }
 
-fn read(path: &Path) -> Value {
+pub(super) fn read(path: &Path) -> Value {
     let text = fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     serde_json::from_str(&text).expect("JSON")
 }
