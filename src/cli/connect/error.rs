@@ -25,6 +25,9 @@ pub(super) enum ConnectError {
     /// Its file would be read instead of one that is there.
     #[error("{client} would no longer read {} if it had the file that was to be made", file.display())]
     WouldHide { client: &'static str, other: &'static str, file: PathBuf },
+    /// What the file is to hold can be said by name.
+    #[error("{client} takes the name of a token, so that it does not have to stand in its file")]
+    TokenByName { client: &'static str },
     #[error("an entry cannot be called {0:?}")]
     Name(String),
     #[error("there is no mcpo.yaml that the entry could name")]
@@ -51,7 +54,7 @@ pub(super) enum ConnectError {
 impl Diagnostic for ConnectError {
     fn exit(&self) -> Exit {
         match self {
-            Self::WouldHide { .. } => Exit::Failed,
+            Self::WouldHide { .. } | Self::TokenByName { .. } => Exit::Failed,
             Self::NoneFound | Self::NothingToCheck(_) | Self::NoProgram | Self::EnvFile { .. } => {
                 Exit::Failed
             }
@@ -76,6 +79,9 @@ impl Diagnostic for ConnectError {
             Self::NoProjectFile { .. } => "leave out `--scope project`".to_owned(),
             Self::NoUserFile { .. } => "give `--scope project`".to_owned(),
             Self::WouldHide { other, .. } => format!("`mcpo-deploy connect {other}` writes into that one"),
+            Self::TokenByName { .. } => {
+                "give --token-variable NAME, or --force to write the token all the same".to_owned()
+            }
             Self::Name(_) => "1 to 64 characters, and none that cannot be seen".to_owned(),
             Self::NoDescription => "`mcpo-deploy init` writes one; `--via docker` needs none".to_owned(),
             Self::WebSocket => {

@@ -9,6 +9,7 @@ mod error;
 mod line;
 mod list;
 mod tell;
+mod token;
 mod verb;
 mod wanted;
 

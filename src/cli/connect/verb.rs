@@ -6,7 +6,7 @@ use super::args::{ConnectArgs, ViaArg};
 use super::line::Purpose;
 use super::tell::Told;
 use super::wanted::{Wanted, address, name, wanted};
-use super::{act, check, choose, list};
+use super::{act, check, choose, list, token};
 use crate::cli::error::CliError;
 use crate::cli::session::Global;
 use crate::clients::{Change, Client, Homes, Outcome, preview};
@@ -85,6 +85,7 @@ impl Job<'_> {
     /// The same, for an entry that is to be written there.
     fn file_to_write(&self, client: &Client) -> Result<PathBuf, Failure> {
         choose::check_alone(client, self.homes, self.args.scope.into())?;
+        token::check(client, self.args)?;
         self.file(client)
     }
 
@@ -172,6 +173,7 @@ impl Job<'_> {
         if self.args.mode.diff {
             return act::show(self.global, told, client, file, change);
         }
+        token::warn(self.global, file, self.args);
         let outcome = act::write(self.global, told, client, file, change, Some(&wanted.does))?;
         if outcome != Outcome::Unchanged {
             changed.push(client.title());

@@ -1,6 +1,7 @@
 //! `connect` where others have a say: another file of the client's, another deployment, another engine.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use super::connect::{place, whole};
@@ -8,6 +9,10 @@ use super::connect::{place, whole};
 fn write(path: &Path, text: &str) {
     fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
     fs::write(path, text).expect("a file");
+}
+
+fn set_mode(path: &Path, mode: u32) {
+    fs::set_permissions(path, fs::Permissions::from_mode(mode)).expect("a mode");
 }
 
 #[tokio::test]
@@ -36,4 +41,21 @@ async fn a_file_that_would_switch_another_of_the_same_client_s_off_is_not_made()
     fs::remove_file(&old).expect("a file");
     fs::remove_file(&new).expect("a file");
     assert_eq!(clients(&[]).await, ["continue"]);
+}
+
+#[tokio::test]
+async fn a_token_is_written_only_where_it_cannot_be_named_and_whoever_else_reads_it_is_told() {
+    let place = place(&[]).file("token", "t0ken-of-mine\n");
+    let args = ["connect", "cursor", "--url", "https://mcp.example/mcp", "--write-token", "token"];
+    let refused = place.run(&args).await;
+    insta::assert_snapshot!("connect_token_refused", whole(&place, &refused));
+    let file = place.root().join(".cursor/mcp.json");
+    assert!(!file.exists());
+    write(&file, "{}\n");
+    set_mode(&file, 0o644);
+    let open = place.run(&[&args[..], &["--force"]].concat()).await;
+    insta::assert_snapshot!("connect_token_open", whole(&place, &open));
+    let project = place.run(&[&args[..], &["--force", "--scope", "project"]].concat()).await;
+    insta::assert_snapshot!("connect_token_project", whole(&place, &project));
+    assert!(!open.all().contains("t0ken-of-mine") && !project.all().contains("t0ken-of-mine"));
 }
