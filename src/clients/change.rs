@@ -1,6 +1,6 @@
 //! One entry of a client's file, put, taken out or read. Text in, text out.
 
-use super::entry::{Entry, Launch, is_of_our_making, is_ours};
+use super::entry::{Deployment, Entry, Launch, is_of_our_making, is_ours};
 use super::error::EditError;
 use super::inputs;
 use super::language::Language;
@@ -17,6 +17,8 @@ pub enum Change {
     Put {
         /// The entry.
         entry: Entry,
+        /// Whose it is: one that names another deployment is not ours.
+        this: Deployment,
         /// Whether it replaces one of that name that is not ours.
         force: bool,
     },
@@ -26,6 +28,8 @@ pub enum Change {
         name: String,
         /// What we would write today, if that is known: an address is ours only by this.
         ours: Option<Launch>,
+        /// Whose it would be: one that names another deployment is not ours.
+        this: Deployment,
         /// Whether one that is not ours goes as well.
         force: bool,
     },
@@ -58,24 +62,25 @@ const BOM: &str = "\u{feff}";
 /// Changes the one entry of a text and no byte of anything else.
 pub fn change(text: &[u8], client: &Client, change: &Change) -> Result<Edited, EditError> {
     match change {
-        Change::Put { entry, force } => {
-            let edited = edit(text, client, &entry.name, |place| put(place, entry, *force))?;
+        Change::Put { entry, this, force } => {
+            let edited = edit(text, client, &entry.name, |place| put(place, entry, this, *force))?;
             match read(&edited.text, client, &entry.name) {
                 Ok(Some(launch)) if launch == entry.launch => Ok(edited),
                 _ => Err(EditError::Bug { name: entry.name.clone(), what: "it reads back as another" }),
             }
         }
-        Change::Remove { name, ours, force } => edit(text, client, name, |place| {
+        Change::Remove { name, ours, this, force } => edit(text, client, name, |place| {
             let Some(found) = &place.found else { return Ok(place.text.to_owned()) };
             let launch = place.variant.shape.read(found);
-            let own = launch.is_some_and(|found| match ours {
-                Some(ours) => is_ours(&found, ours),
-                None => is_of_our_making(&found),
+            let own = launch.as_ref().is_some_and(|found| match ours {
+                Some(ours) => is_ours(found, ours),
+                None => is_of_our_making(found),
             });
-            if own || *force {
+            let other = launch.as_ref().and_then(|found| this.other(found));
+            if (own && other.is_none()) || *force {
                 place.client.language.remove(place.text, &place.path)
             } else {
-                Err(place.not_ours())
+                Err(place.not_ours(other))
             }
         }),
     }
@@ -117,10 +122,12 @@ fn put(place: &Located<'_>, entry: &Entry, force: bool) -> Result<String, EditEr
     let (client, shape) = (place.client, &place.variant.shape);
     let wanted = shape.write(entry, client.title)?;
     let launch = place.found.as_ref().map(|found| shape.read(found));
-    let own = launch.is_none_or(|found| found.is_some_and(|found| is_ours(&found, &entry.launch)));
+    let launch = launch.map(|found| found.filter(|found| is_ours(found, &entry.launch)));
+    let other = launch.as_ref().and_then(|found| this.other(found.as_ref()?));
+    let own = launch.is_none_or(|found| found.is_some()) && other.is_none();
     let empty = place.found.as_ref().is_none_or(Value::is_empty);
     if !own && !empty && !force {
-        return Err(place.not_ours());
+        return Err(place.not_ours(other));
     }
     if own && !empty {
         let stale = |found: &Value| shape.stale(found, &wanted);
@@ -215,8 +222,8 @@ impl<'t> Located<'t> {
         spot(self.text, self.root.at(&self.path).map_or(0, |node| node.span.start))
     }
 
-    fn not_ours(&self) -> EditError {
-        EditError::NotOurs { name: self.name.to_owned(), spot: self.spot() }
+    fn not_ours(&self, other: Option<String>) -> EditError {
+        EditError::NotOurs { name: self.name.to_owned(), other, spot: self.spot() }
     }
 
     fn bug(&self, what: &'static str) -> EditError {

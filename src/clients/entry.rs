@@ -1,6 +1,7 @@
 //! What is put into a client's file, and what was found there.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use crate::model::{Secret, label};
 
@@ -11,6 +12,15 @@ pub struct Entry {
     pub name: String,
     /// How the client gets at it.
     pub launch: Launch,
+}
+
+/// What entries of ours say whose they are by.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Deployment {
+    /// The project.
+    pub project: String,
+    /// The absolute path of the description, where there is one.
+    pub file: Option<String>,
 }
 
 /// How a client gets at a server.
@@ -53,14 +63,53 @@ pub fn is_ours(found: &Launch, ours: &Launch) -> bool {
     }
 }
 
+impl Deployment {
+    /// The deployment that an entry names, where that is another than this: by its project, or else by
+    /// its description. An entry that names none, as a short one by hand, is taken for this one's.
+    #[must_use]
+    pub fn other(&self, found: &Launch) -> Option<String> {
+        let Launch::Stdio { command, args, .. } = found else { return None };
+        let (project, file) = match program(command) {
+            "docker" => (label_of(args), None),
+            "mcpo-deploy" => {
+                // What is behind `--` is for the server.
+                let args = args.split(|arg| arg == "--").next().unwrap_or_default();
+                (option(args, "--project", "-p"), option(args, "--file", "-f"))
+            }
+            _ => return None,
+        };
+        let project = project.filter(|project| *project != self.project);
+        // From which folder a client would take another path is not known.
+        let is_absolute = |file: &&str| Path::new(*file).is_absolute();
+        let file = file.filter(is_absolute).filter(|file| Some(*file) != self.file.as_deref());
+        project.map(|project| format!("the project {project:?}")).or(file.map(str::to_owned))
+    }
+}
+
+/// What follows an option's name, in any of its spellings.
+fn option<'a>(args: &'a [String], long: &str, short: &str) -> Option<&'a str> {
+    args.iter().enumerate().find_map(|(at, arg)| {
+        if arg == long || arg == short {
+            return args.get(at + 1).map(String::as_str);
+        }
+        let value = arg.strip_prefix(long).and_then(|rest| rest.strip_prefix('='));
+        value.or_else(|| arg.strip_prefix(short).map(|rest| rest.trim_start_matches('=')))
+    })
+}
+
+/// The project of a container's label.
+fn label_of(args: &[String]) -> Option<&str> {
+    args.iter().find_map(|arg| {
+        let label = arg.strip_prefix("--label=").unwrap_or(arg);
+        label.strip_prefix(label::PROJECT)?.strip_prefix('=')
+    })
+}
+
 /// What can be told without knowing what we would write today.
 pub(super) fn is_of_our_making(found: &Launch) -> bool {
     let Launch::Stdio { command, args, .. } = found else { return false };
     match program(command) {
-        "docker" => args.iter().any(|arg| {
-            let label = arg.strip_prefix("--label=").unwrap_or(arg);
-            label.strip_prefix(label::PROJECT).is_some_and(|rest| rest.starts_with('='))
-        }),
+        "docker" => label_of(args).is_some(),
         "mcpo-deploy" => args.iter().any(|arg| arg == "run"),
         _ => false,
     }

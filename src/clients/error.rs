@@ -67,10 +67,12 @@ pub enum EditError {
         spot: Spot,
     },
     /// An entry of that name is somebody else's.
-    #[error("there is another entry called {name}, at {spot}; it was left alone")]
+    #[error("there is another entry called {name}{}, at {spot}; it was left alone", of(other.as_deref()))]
     NotOurs {
         /// The name.
         name: String,
+        /// The deployment that it names, where it is ours by its making.
+        other: Option<String>,
         /// Where it is.
         spot: Spot,
     },
@@ -102,6 +104,10 @@ pub enum EditError {
         /// What is not as it should be.
         what: &'static str,
     },
+}
+
+fn of(other: Option<&str>) -> String {
+    other.map(|other| format!(", which belongs to {other}")).unwrap_or_default()
 }
 
 impl Diagnostic for EditError {

@@ -35,7 +35,7 @@ mod yaml_writer;
 pub use apply::{Applied, apply, preview};
 pub use change::{Change, Edited, Outcome, change, read};
 pub use disk::{Instead, instead, is_installed, locate};
-pub use entry::{Bearer, Entry, Launch, is_ours};
+pub use entry::{Bearer, Deployment, Entry, Launch, is_ours};
 pub use error::{EditError, FileError, Spot};
 pub use homes::{Homes, Os, Scope};
 pub use peculiar::peculiarity;

@@ -7,12 +7,13 @@ mod inputs;
 mod repeated;
 mod table;
 mod whatever;
+mod whose;
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
 use mcpo_deploy::clients::{
-    Bearer, Change, Client, EditError, Edited, Entry, Launch, change, client, clients,
+    Bearer, Change, Client, Deployment, EditError, Edited, Entry, Launch, change, client, clients,
 };
 use mcpo_deploy::model::Secret;
 
@@ -49,12 +50,17 @@ fn url(client: &Client) -> Launch {
     Launch::Url { url: "http://127.0.0.1:8765/mcp".to_owned(), bearer: Some(bearer) }
 }
 
+/// Whose entries ours are.
+fn demo() -> Deployment {
+    Deployment { project: "demo".to_owned(), file: Some("/work/demo/mcpo.yaml".to_owned()) }
+}
+
 fn put_change(launch: Launch, force: bool) -> Change {
-    Change::Put { entry: Entry { name: NAME.to_owned(), launch }, force }
+    Change::Put { entry: Entry { name: NAME.to_owned(), launch }, this: demo(), force }
 }
 
 fn remove_change() -> Change {
-    Change::Remove { name: NAME.to_owned(), ours: None, force: true }
+    Change::Remove { name: NAME.to_owned(), ours: None, this: demo(), force: true }
 }
 
 fn row(id: &str) -> &'static Client {

@@ -105,7 +105,7 @@ pub(super) fn print(
     wanted: &Wanted<'_>,
     alone: bool,
 ) -> Result<(), Failure> {
-    let put = Change::Put { entry: wanted.entry.clone(), force: true };
+    let put = Change::Put { entry: wanted.entry.clone(), this: wanted.this.clone(), force: true };
     let text = String::from_utf8_lossy(&change(&[], client, &put)?.text).into_owned();
     let ending = if text.ends_with('\n') { "" } else { "\n" };
     let place = place.map(|place| place.display().to_string());

@@ -7,11 +7,11 @@ use serde_json::json;
 use super::args::ConnectArgs;
 use super::choose;
 use super::line::Purpose;
-use super::wanted::{Wanted, address, wanted};
+use super::wanted::{Wanted, address, this, wanted};
 use crate::cli::session::Global;
 use crate::clients::{
-    Change, Client, EditError, FileError, Homes, Launch, clients, is_installed, is_ours, locate, preview,
-    read,
+    Change, Client, Deployment, EditError, FileError, Homes, Launch, clients, is_installed, is_ours, locate,
+    preview, read,
 };
 use crate::config::Stack;
 use crate::diagnostic::{Exit, Failure};
@@ -64,7 +64,8 @@ pub(super) async fn list(
 ) -> Result<Exit, Failure> {
     let homes = choose::homes(&global.env)?;
     let named = choose::named(args)?;
-    let own = address(global, args, stack)?;
+    let (address, this) = (address(global, args, stack)?, this(stack));
+    let own = |found: &Launch| is_ours(found, &address) && this.other(found).is_none();
     // What cannot be found out now is no reason to say nothing.
     let wanted = match wanted(global, args, stack, name.clone(), Purpose::Look).await {
         Ok(wanted) if wanted.asked => Some(wanted),
@@ -115,27 +116,29 @@ fn below_home(path: &Path, homes: &Homes) -> String {
     }
 }
 
-fn state(client: &Client, path: &Path, name: &str, wanted: Option<&Wanted<'_>>, own: &Launch) -> State {
+fn state(
+    client: &Client,
+    path: &Path,
+    name: &str,
+    wanted: Option<&Wanted<'_>>,
+    own: &dyn Fn(&Launch) -> bool,
+) -> State {
     let found = match found(client, path, name) {
         Ok(Some(found)) => found,
         Ok(None) => return State::None,
         Err(state) => return state,
     };
     let Some(wanted) = wanted else {
-        return if is_ours(&found, own) { State::CannotTell } else { State::Foreign };
+        return if own(&found) { State::CannotTell } else { State::Foreign };
     };
-    let put = Change::Put { entry: wanted.entry.clone(), force: false };
+    let put = Change::Put { entry: wanted.entry.clone(), this: wanted.this.clone(), force: false };
     match preview(path, client, &put) {
         Ok((old, new)) if old == new => State::Connected,
         Ok(_) => State::Differs,
         Err(FileError::Edit { source: EditError::NotOurs { .. }, .. }) => State::Foreign,
         // It cannot be what the client has no form for.
         Err(FileError::Edit { source: EditError::NoUrl { .. } | EditError::NoVariable { .. }, .. }) => {
-            if is_ours(&found, own) {
-                State::Differs
-            } else {
-                State::Foreign
-            }
+            if own(&found) { State::Differs } else { State::Foreign }
         }
         Err(error) => State::Unreadable(whole(&error)),
     }
@@ -143,7 +146,12 @@ fn state(client: &Client, path: &Path, name: &str, wanted: Option<&Wanted<'_>>, 
 
 /// What a client's file says under a name; somebody else's where it says nothing that is known.
 pub(super) fn found(client: &Client, path: &Path, name: &str) -> Result<Option<Launch>, State> {
-    let nothing = Change::Remove { name: String::new(), ours: None, force: false };
+    let nothing = Change::Remove {
+        name: String::new(),
+        ours: None,
+        this: Deployment { project: String::new(), file: None },
+        force: false,
+    };
     let (text, _) = preview(path, client, &nothing).map_err(|error| State::Unreadable(whole(&error)))?;
     match read(&text, client, name) {
         Ok(found) => Ok(found),

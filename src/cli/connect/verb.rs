@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::args::{ConnectArgs, ViaArg};
 use super::line::Purpose;
 use super::tell::Told;
-use super::wanted::{Wanted, address, name, wanted};
+use super::wanted::{Wanted, address, name, this, wanted};
 use super::{act, check, choose, list, token};
 use crate::cli::error::CliError;
 use crate::cli::session::Global;
@@ -130,7 +130,8 @@ impl Job<'_> {
         let Some(ground) = wanted.ground.as_ref().filter(|_| !(mode.print || mode.diff)) else {
             return Ok(());
         };
-        let change = Change::Put { entry: wanted.entry.clone(), force: self.args.force };
+        let change =
+            Change::Put { entry: wanted.entry.clone(), this: wanted.this.clone(), force: self.args.force };
         let mut files =
             self.chosen.iter().filter_map(|client| Some((client, self.file_to_write(client).ok()?)));
         if files.any(|(client, file)| preview(&file, client, &change).is_ok()) {
@@ -142,7 +143,8 @@ impl Job<'_> {
     fn put(&self, wanted: &Wanted<'_>) -> Exit {
         let (mut told, mut changed) = (Told::default(), Vec::new());
         let mode = &self.args.mode;
-        let change = Change::Put { entry: wanted.entry.clone(), force: self.args.force };
+        let change =
+            Change::Put { entry: wanted.entry.clone(), this: wanted.this.clone(), force: self.args.force };
         for &client in self.chosen {
             let done = if mode.print {
                 let place = client.paths(self.homes, self.args.scope.into(), &self.stack.folder);
@@ -186,7 +188,8 @@ impl Job<'_> {
         let (mut told, mut changed) = (Told::default(), Vec::new());
         // Of addresses only the very same one is ours.
         let ours = Some(address(self.global, self.args, self.stack)?);
-        let change = Change::Remove { name: name.to_owned(), ours, force: self.args.force };
+        let change =
+            Change::Remove { name: name.to_owned(), ours, this: this(self.stack), force: self.args.force };
         for &client in self.chosen {
             let done = self.file(client).and_then(|file| {
                 if self.args.mode.undo {

@@ -5,7 +5,7 @@ use super::error::ConnectError;
 use super::line::{Ground, Purpose, engine_of, line};
 use crate::cli::session::Global;
 use crate::cli::through::bounded;
-use crate::clients::{Bearer, Entry, Launch};
+use crate::clients::{Bearer, Deployment, Entry, Launch};
 use crate::config::{Source, Stack, is_variable};
 use crate::diagnostic::Failure;
 use crate::env::Env;
@@ -24,6 +24,7 @@ const OURS: &str = "mcp-orchestrator";
 /// What is to be in a client's file.
 pub(super) struct Wanted<'a> {
     pub(super) entry: Entry,
+    pub(super) this: Deployment,
     pub(super) via: ViaArg,
     /// What the client does with it, in words.
     pub(super) does: String,
@@ -100,7 +101,13 @@ pub(super) async fn wanted<'a>(
             (launch, does, Vec::new(), true, None)
         }
     };
-    Ok(Wanted { entry: Entry { name, launch }, via, does, by_name, asked, ground })
+    Ok(Wanted { entry: Entry { name, launch }, this: this(stack), via, does, by_name, asked, ground })
+}
+
+/// Whose entries ours are.
+pub(super) fn this(stack: &Stack) -> Deployment {
+    let file = stack.file.as_ref().map(|file| file.display().to_string());
+    Deployment { project: stack.project.to_string(), file }
 }
 
 fn description(stack: &Stack) -> Result<String, ConnectError> {

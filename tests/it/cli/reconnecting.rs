@@ -4,7 +4,9 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
-use super::connect::{place, whole};
+use serde_json::json;
+
+use super::connect::{place, read, whole};
 
 fn write(path: &Path, text: &str) {
     fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
@@ -41,6 +43,22 @@ async fn a_file_that_would_switch_another_of_the_same_client_s_off_is_not_made()
     fs::remove_file(&old).expect("a file");
     fs::remove_file(&new).expect("a file");
     assert_eq!(clients(&[]).await, ["continue"]);
+}
+
+#[tokio::test]
+async fn another_deployment_s_entry_is_left_alone_and_named() {
+    let place = place(&[]).file("mcpo.yaml", "project: demo\n");
+    let file = place.root().join(".cursor/mcp.json");
+    let other = ["connect", "cursor", "--via", "mcpo", "--project", "shop"];
+    assert_eq!(place.run(&other).await.code, 0);
+    let text = fs::read_to_string(&file).expect("a file");
+    let refused = place.run(&["connect", "cursor", "--via", "mcpo"]).await;
+    insta::assert_snapshot!("connect_another", whole(&place, &refused));
+    let refused = place.run(&["connect", "cursor", "--remove"]).await;
+    assert_eq!(refused.code, 1, "{refused:?}");
+    assert_eq!(fs::read_to_string(&file).expect("a file"), text);
+    assert_eq!(place.run(&["connect", "cursor", "--remove", "--force"]).await.code, 0);
+    assert_eq!(read(&file), json!({"mcpServers": {}}));
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@ use mcpo_deploy::clients::{Bearer, Change, EditError, Launch, change, read};
 use mcpo_deploy::diagnostic::{Diagnostic, Exit};
 use mcpo_deploy::model::Secret;
 
-use super::{NAME, put, put_change, remove, row, short, stdio, text_of, url};
+use super::{NAME, demo, put, put_change, remove, row, short, stdio, text_of, url};
 
 /// Before and after putting the shortest entry.
 fn assert_put(id: &str, before: &str, after: &str) {
@@ -170,7 +170,7 @@ fn an_entry_of_that_name_that_is_not_ours_is_replaced_only_by_force() {
         forced.expect("an edit").replace(['\n', ' '], ""),
         r#"{"mcpServers":{"mcp-orchestrator":{"command":"mcpo-deploy","args":["run"]}}}"#
     );
-    let gone = Change::Remove { name: NAME.to_owned(), ours: None, force: false };
+    let gone = Change::Remove { name: NAME.to_owned(), ours: None, this: demo(), force: false };
     assert!(change(guide.as_bytes(), row("claude-desktop"), &gone).is_err());
     let odd = r#"{"mcpServers": {"mcp-orchestrator": {"port": 1}}}"#;
     assert!(matches!(put(odd, "cursor", stdio()), Err(EditError::NotOurs { .. })));
@@ -252,7 +252,7 @@ fn force_replaces_an_entry_in_whatever_form_it_is_written() {
 #[test]
 fn an_address_is_removed_without_force_only_when_it_is_the_one_that_we_would_write() {
     let text = put("", "cursor", url(row("cursor"))).expect("an edit");
-    let gone = |ours| Change::Remove { name: NAME.to_owned(), ours, force: false };
+    let gone = |ours| Change::Remove { name: NAME.to_owned(), ours, this: demo(), force: false };
     assert!(change(text.as_bytes(), row("cursor"), &gone(None)).is_err());
     let other = Launch::Url { url: "http://127.0.0.1:1/mcp".to_owned(), bearer: None };
     assert!(change(text.as_bytes(), row("cursor"), &gone(Some(other))).is_err());
@@ -265,7 +265,7 @@ fn what_a_person_added_to_our_entry_survives_an_update() {
         (
             "kiro",
             "{\n  \"mcpServers\": {\n    \"mcp-orchestrator\": {\n      \"timeout\": 5, // slow\n      \
-             \"command\": \"mcpo-deploy\",\n      \"args\": [\"run\", \"-p\", \"x\"],\n      \"disabled\": true, // for now\n    }\n  }\n}\n",
+             \"command\": \"mcpo-deploy\",\n      \"args\": [\"run\", \"-p\", \"demo\"],\n      \"disabled\": true, // for now\n    }\n  }\n}\n",
             vec!["\"timeout\": 5, // slow\n", "\"args\": [\"run\"],\n", "\"disabled\": true, // for now\n"],
         ),
         (
@@ -314,6 +314,7 @@ fn an_input_is_there_as_long_as_something_refers_to_it() {
     assert_eq!(one.matches("promptString").count(), 1);
     let other = Change::Put {
         entry: mcpo_deploy::clients::Entry { name: "second".to_owned(), launch: url(vscode) },
+        this: demo(),
         force: false,
     };
     let two = text_of(change(one.as_bytes(), vscode, &other)).expect("an edit");

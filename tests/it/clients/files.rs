@@ -10,7 +10,7 @@ use mcpo_deploy::clients::{
 };
 use mcpo_deploy::diagnostic::Diagnostic;
 
-use super::{NAME, put_change, remove_change, row, short, stdio};
+use super::{NAME, demo, put_change, remove_change, row, short, stdio};
 
 /// 2026-11-25T03:00:00Z, and so many seconds.
 fn at(seconds: u64) -> SystemTime {
@@ -18,7 +18,7 @@ fn at(seconds: u64) -> SystemTime {
 }
 
 fn named(name: &str, launch: Launch) -> Change {
-    Change::Put { entry: Entry { name: name.to_owned(), launch }, force: false }
+    Change::Put { entry: Entry { name: name.to_owned(), launch }, this: demo(), force: false }
 }
 
 fn applied(path: &Path, change: &Change, seconds: u64) -> Applied {
