@@ -4,10 +4,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use super::change::{Change, Edited, Outcome, change};
+use super::backup::{self, Of};
+use super::change::{Change, Edited, Outcome, change, raw};
 use super::disk::{self, Snapshot, io};
 use super::error::{EditError, FileError};
-use super::{backup, table::Client};
+use super::table::Client;
 
 /// How often an edit is started again because the file changed meanwhile.
 pub(super) const MAX_TRIES: usize = 5;
@@ -39,7 +40,9 @@ pub fn apply(path: &Path, client: &Client, change: &Change, now: SystemTime) -> 
         if outcome == Outcome::Unchanged {
             return Ok(Applied { path, outcome, backup: None });
         }
-        let kept = backup::keep(&old, &text, now)?;
+        let name = change.name();
+        let entry = raw(&text, client, name).ok().flatten();
+        let kept = backup::keep(&old, &Of { text: &text, name, entry: entry.as_ref() }, now)?;
         match put(&old, &text, &folder) {
             Ok(true) => {
                 backup::thin(&path)?;

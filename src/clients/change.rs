@@ -35,6 +35,17 @@ pub enum Change {
     },
 }
 
+impl Change {
+    /// The name of the entry.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Put { entry, .. } => &entry.name,
+            Self::Remove { name, .. } => name,
+        }
+    }
+}
+
 /// What an edit came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
@@ -103,22 +114,24 @@ pub(super) fn raw(text: &[u8], client: &Client, name: &str) -> Result<Option<Val
     Ok(Located::of(client, text, &root, name)?.found)
 }
 
-/// The entry as it once was, in a text that may have changed since.
+/// The entry as it once was, in a text that may have changed since. What is there now has to be `ours`.
 pub(super) fn restore(
     text: &[u8],
     client: &Client,
     name: &str,
     old: Option<&Value>,
+    ours: bool,
 ) -> Result<Edited, EditError> {
     edit(text, client, name, |place| match (old, &place.found) {
-        (Some(old), Some(found)) if old == found => Ok(place.text.to_owned()),
+        (old, found) if old == found.as_ref() => Ok(place.text.to_owned()),
+        _ if !ours => Err(EditError::ChangedSince { name: name.to_owned(), spot: place.spot() }),
         (Some(old), _) => client.language.set(place.text, &place.path, old),
         (None, Some(_)) => client.language.remove(place.text, &place.path),
         (None, None) => Ok(place.text.to_owned()),
     })
 }
 
-fn put(place: &Located<'_>, entry: &Entry, force: bool) -> Result<String, EditError> {
+fn put(place: &Located<'_>, entry: &Entry, this: &Deployment, force: bool) -> Result<String, EditError> {
     let (client, shape) = (place.client, &place.variant.shape);
     let wanted = shape.write(entry, client.title)?;
     let launch = place.found.as_ref().map(|found| shape.read(found));

@@ -201,7 +201,7 @@ pub(super) fn write_new(path: &Path, text: &[u8], like: &Snapshot) -> Result<(),
 /// The name of a file that becomes another; one that a killed run left is in nobody's way.
 pub(super) fn temporary(path: &Path) -> PathBuf {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
-    path.with_file_name(format!(".{name}.mcpo-new-{}", std::process::id()))
+    path.with_file_name(format!(".{name}.mcpo-new"))
 }
 
 /// Puts a file in the place of another at once, and sees that it stays after a power cut.

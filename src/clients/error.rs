@@ -76,6 +76,14 @@ pub enum EditError {
         /// Where it is.
         spot: Spot,
     },
+    /// An entry is not as our change left it.
+    #[error("the entry {name} is not what connect left there, at {spot}; it was left alone")]
+    ChangedSince {
+        /// The name.
+        name: String,
+        /// Where it is, or would be.
+        spot: Spot,
+    },
     /// An entry of that name starts nothing that is known.
     #[error("the entry {name} at {spot} has neither a command nor a URL where this client looks for them")]
     NotUnderstood {
@@ -114,7 +122,7 @@ impl Diagnostic for EditError {
     fn exit(&self) -> Exit {
         match self {
             Self::Bug { .. } => Exit::Bug,
-            Self::NotOurs { .. } => Exit::Failed,
+            Self::NotOurs { .. } | Self::ChangedSince { .. } => Exit::Failed,
             _ => Exit::BadInput,
         }
     }
@@ -131,6 +139,9 @@ impl Diagnostic for EditError {
                 "write it out in full, or add the entry by hand: --print shows it".to_owned()
             }
             Self::NotOurs { .. } => "choose another name with --name, or replace it with --force".to_owned(),
+            Self::ChangedSince { .. } => {
+                "--force takes the change back all the same, and keeps a copy of what is there now".to_owned()
+            }
             Self::NotUnderstood { .. } => "replace it with --force".to_owned(),
             Self::NoUrl { .. } => {
                 "connect it over stdio, or add the URL in the client's own settings, under connectors"
@@ -211,6 +222,24 @@ pub enum FileError {
         /// How often it was tried.
         times: usize,
     },
+    /// It was removed by hand since.
+    #[error("{} is not there any more", path.display())]
+    Deleted {
+        /// The file.
+        path: PathBuf,
+        /// The line for a shell that brings the newest copy back.
+        copy: String,
+    },
+    /// It was broken by hand since.
+    #[error("{} was left alone", path.display())]
+    NotTakenBack {
+        /// The file.
+        path: PathBuf,
+        /// The line for a shell that brings the newest copy back.
+        copy: String,
+        /// Why.
+        source: EditError,
+    },
     /// There is no change left to take back.
     #[error("there is no backup of {} to go back to", path.display())]
     NoBackup {
@@ -222,7 +251,7 @@ pub enum FileError {
 impl Diagnostic for FileError {
     fn exit(&self) -> Exit {
         match self {
-            Self::Edit { source, .. } => source.exit(),
+            Self::Edit { source, .. } | Self::NotTakenBack { source, .. } => source.exit(),
             Self::NoBackup { .. } => Exit::BadInput,
             _ => Exit::Failed,
         }
@@ -234,6 +263,13 @@ impl Diagnostic for FileError {
             Self::ReadOnly { .. } => Some("make it writable (chmod u+w), then run this again".to_owned()),
             Self::HardLinked { .. } => {
                 Some("make it a file of its own: cp it, then mv the copy over it".to_owned())
+            }
+            Self::Deleted { copy, .. } => Some(format!("the newest copy comes back with: {copy}")),
+            Self::NotTakenBack { copy, .. } => {
+                Some(format!("mend it there, or go back to the newest copy: {copy}"))
+            }
+            Self::NoBackup { .. } => {
+                Some("changes to entries of another name are not looked at; --name says which".to_owned())
             }
             Self::Locked { .. } => Some("let it end, or end it, then run this again".to_owned()),
             Self::Contended { .. } => Some("quit the client, then run this again".to_owned()),

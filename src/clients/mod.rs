@@ -41,4 +41,4 @@ pub use homes::{Homes, Os, Scope};
 pub use peculiar::peculiarity;
 pub use rows::{client, clients};
 pub use table::Client;
-pub use undo::{Undone, undo};
+pub use undo::{TakenBack, Undone, undo};

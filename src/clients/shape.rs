@@ -177,7 +177,7 @@ impl Shape {
 }
 
 /// A word for a POSIX shell.
-fn word_of_shell(word: &str) -> String {
+pub(super) fn word_of_shell(word: &str) -> String {
     let plain = |b: u8| b.is_ascii_alphanumeric() || b"-_./:=@%+,".contains(&b);
     if !word.is_empty() && word.bytes().all(plain) {
         word.to_owned()

@@ -6,6 +6,7 @@ mod fixtures;
 mod inputs;
 mod repeated;
 mod table;
+mod taking_back;
 mod whatever;
 mod whose;
 

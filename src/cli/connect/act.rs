@@ -9,7 +9,7 @@ use similar::TextDiff;
 use super::tell::Told;
 use super::wanted::Wanted;
 use crate::cli::session::Global;
-use crate::clients::{Applied, Change, Client, Outcome, Undone, apply, change, preview, undo};
+use crate::clients::{Applied, Change, Client, Outcome, TakenBack, Undone, apply, change, preview, undo};
 use crate::diagnostic::Failure;
 use crate::report::visible;
 
@@ -33,7 +33,7 @@ pub(super) fn write(
     does: Option<&str>,
 ) -> Result<Outcome, Failure> {
     let shown = global.shown(path);
-    let (name, title) = (name_of(wanted), client.title());
+    let (name, title) = (wanted.name(), client.title());
     // What cannot be done is not announced.
     let (old, _) = preview(path, client, wanted)?;
     let coming = change(&old, client, wanted).map(|edited| edited.outcome);
@@ -64,13 +64,6 @@ pub(super) fn write(
         json!({"client": client.id(), "file": path, "outcome": word, "backup": backup}),
     );
     Ok(outcome)
-}
-
-fn name_of(change: &Change) -> &str {
-    match change {
-        Change::Put { entry, .. } => &entry.name,
-        Change::Remove { name, .. } => name,
-    }
 }
 
 /// Shows what a change would do to a client's file.
@@ -127,8 +120,9 @@ pub(super) fn take_back(
     client: &'static Client,
     path: &Path,
     name: &str,
+    force: bool,
 ) -> Result<(), Failure> {
-    let (path, undone) = undo(path, client, name)?;
+    let TakenBack { path, undone, backup } = undo(path, client, name, force, SystemTime::now())?;
     let shown = global.shown(&path);
     let (word, what) = match undone {
         Undone::Exactly => ("exactly", format!("{shown} is what it was, to the byte")),
@@ -137,7 +131,8 @@ pub(super) fn take_back(
             ("entry-only", format!("{name} in {shown} is what it was; what others wrote since stays"))
         }
     };
-    let line = format!("{}: {what}\n", client.title());
-    told.done(global, &line, json!({"client": client.id(), "file": path, "undone": word}));
+    let kept = backup.as_ref().map(|backup| format!(" (what was there is {})", global.shown(backup)));
+    let line = format!("{}: {what}{}\n", client.title(), kept.unwrap_or_default());
+    told.done(global, &line, json!({"client": client.id(), "file": path, "undone": word, "backup": backup}));
     Ok(())
 }

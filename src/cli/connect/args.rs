@@ -39,7 +39,7 @@ pub struct ConnectArgs {
     /// Whose file: yours, for every project, or one in the project's folder
     #[arg(long, value_name = "WHOSE", default_value = "user")]
     pub scope: ScopeArg,
-    /// Replace or remove an entry of that name that is not ours
+    /// Replace, remove or take back an entry of that name that is not ours, or not as we left it; write a token into the file of a client that takes a name
     #[arg(long)]
     pub force: bool,
 }

@@ -62,8 +62,8 @@ fn without_effect(args: &ConnectArgs) -> Result<(), CliError> {
     if args.write_token.is_some() && !by_url {
         return tell("--write-token", "without `--via url`");
     }
-    if args.force && (mode.list || mode.print || mode.undo || mode.check) {
-        return tell("--force", "with --list, --print, --undo or --check");
+    if args.force && (mode.list || mode.print || mode.check) {
+        return tell("--force", "with --list, --print or --check");
     }
     Ok(())
 }
@@ -193,7 +193,8 @@ impl Job<'_> {
         for &client in self.chosen {
             let done = self.file(client).and_then(|file| {
                 if self.args.mode.undo {
-                    act::take_back(self.global, &mut told, client, &file, name).map(|()| Outcome::Updated)
+                    act::take_back(self.global, &mut told, client, &file, name, self.args.force)
+                        .map(|()| Outcome::Updated)
                 } else {
                     act::write(self.global, &mut told, client, &file, &change, None)
                 }

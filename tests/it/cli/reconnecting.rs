@@ -6,7 +6,7 @@ use std::path::Path;
 
 use serde_json::json;
 
-use super::connect::{place, read, whole};
+use super::connect::{engine, place, read, whole};
 
 fn write(path: &Path, text: &str) {
     fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
@@ -76,4 +76,19 @@ async fn a_token_is_written_only_where_it_cannot_be_named_and_whoever_else_reads
     let project = place.run(&[&args[..], &["--force", "--scope", "project"]].concat()).await;
     insta::assert_snapshot!("connect_token_project", whole(&place, &project));
     assert!(!open.all().contains("t0ken-of-mine") && !project.all().contains("t0ken-of-mine"));
+}
+
+#[tokio::test]
+async fn an_undo_by_force_takes_back_what_was_changed_by_hand_and_names_the_copy() {
+    let place = place(&[]);
+    let engine = engine(&place);
+    let file = place.root().join(".cursor/mcp.json");
+    assert_eq!(place.run_with(&engine, &["connect", "cursor"]).await.code, 0);
+    let text =
+        fs::read_to_string(&file).expect("a file").replace("\"command\":", "\"timeout\": 9, \"command\":");
+    fs::write(&file, text).expect("a file");
+    let refused = place.run_with(&engine, &["connect", "cursor", "--undo"]).await;
+    insta::assert_snapshot!("connect_undo_changed", whole(&place, &refused));
+    let forced = place.run_with(&engine, &["connect", "cursor", "--undo", "--force"]).await;
+    insta::assert_snapshot!("connect_undo_forced", whole(&place, &forced));
 }

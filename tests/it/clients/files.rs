@@ -6,33 +6,32 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use mcpo_deploy::clients::{
     Applied, Change, Entry, FileError, Launch, Outcome, Undone, apply, is_installed, locate, preview, read,
-    undo,
 };
 use mcpo_deploy::diagnostic::Diagnostic;
 
-use super::{NAME, demo, put_change, remove_change, row, short, stdio};
+use super::{NAME, demo, put_change, row, short, stdio};
 
 /// 2026-11-25T03:00:00Z, and so many seconds.
-fn at(seconds: u64) -> SystemTime {
+pub(super) fn at(seconds: u64) -> SystemTime {
     UNIX_EPOCH + Duration::from_secs(1_795_575_600 + seconds)
 }
 
-fn named(name: &str, launch: Launch) -> Change {
+pub(super) fn named(name: &str, launch: Launch) -> Change {
     Change::Put { entry: Entry { name: name.to_owned(), launch }, this: demo(), force: false }
 }
 
-fn applied(path: &Path, change: &Change, seconds: u64) -> Applied {
+pub(super) fn applied(path: &Path, change: &Change, seconds: u64) -> Applied {
     apply(path, row("cursor"), change, at(seconds)).expect("a change")
 }
 
-fn backups(folder: &Path) -> Vec<PathBuf> {
+pub(super) fn backups(folder: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry").path());
     let mut found: Vec<PathBuf> = entries.filter(|path| path.to_string_lossy().contains(".mcpo-")).collect();
     found.sort();
     found
 }
 
-const THEIRS: &str = "{ /* mine */ \"mcpServers\": {\"a\": {}} }\n";
+pub(super) const THEIRS: &str = "{ /* mine */ \"mcpServers\": {\"a\": {}} }\n";
 
 #[test]
 fn a_change_keeps_the_old_bytes_beside_the_file_under_a_name_that_says_what_was_written() {
@@ -53,71 +52,6 @@ fn a_change_keeps_the_old_bytes_beside_the_file_under_a_name_that_says_what_was_
 }
 
 #[test]
-fn changes_are_undone_one_by_one_back_to_the_first_byte() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let path = folder.path().join("mcp.json");
-    fs::write(&path, THEIRS).expect("a file");
-    let mut texts = Vec::new();
-    // All in one second: the names still have an order.
-    for launch in [stdio(), short(&[]), short(&[("A", "1")]), short(&[])] {
-        texts.push(fs::read(&path).expect("a file"));
-        applied(&path, &put_change(launch, false), 0);
-    }
-    for text in texts.into_iter().rev() {
-        let (_, undone) = undo(&path, row("cursor"), NAME).expect("an undo");
-        assert_eq!((undone, fs::read(&path).expect("a file")), (Undone::Exactly, text));
-    }
-    assert!(backups(folder.path()).is_empty());
-    let error = undo(&path, row("cursor"), NAME).expect_err("nothing is left");
-    assert!(matches!(error, FileError::NoBackup { .. }), "{error}");
-}
-
-#[test]
-fn what_others_wrote_since_survives_an_undo() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let path = folder.path().join("mcp.json");
-    fs::write(&path, THEIRS).expect("a file");
-    applied(&path, &put_change(short(&[("A", "1")]), false), 0);
-    applied(&path, &put_change(stdio(), false), 1);
-    let text = fs::read_to_string(&path).expect("a file").replace("mine", "changed");
-    fs::write(&path, &text).expect("a file");
-    assert_eq!(undo(&path, row("cursor"), NAME).expect("an undo").1, Undone::EntryOnly);
-    let text = fs::read(&path).expect("a file");
-    assert_eq!(read(&text, row("cursor"), NAME), Ok(Some(short(&[("A", "1")]))));
-    assert_eq!(undo(&path, row("cursor"), NAME).expect("an undo").1, Undone::EntryOnly);
-    assert_eq!(fs::read_to_string(&path).expect("a file"), THEIRS.replace("mine", "changed"));
-}
-
-#[test]
-fn an_undo_takes_back_the_change_to_its_own_entry_and_not_a_later_one_to_another() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let path = folder.path().join("mcp.json");
-    fs::write(&path, THEIRS).expect("a file");
-    applied(&path, &named("one", short(&[])), 0);
-    applied(&path, &named("two", short(&[])), 1);
-    assert_eq!(undo(&path, row("cursor"), "one").expect("an undo").1, Undone::EntryOnly);
-    let text = fs::read(&path).expect("a file");
-    assert_eq!(read(&text, row("cursor"), "one"), Ok(None));
-    assert_eq!(read(&text, row("cursor"), "two"), Ok(Some(short(&[]))));
-    undo(&path, row("cursor"), "two").expect("an undo");
-    assert_eq!(read(&fs::read(&path).expect("a file"), row("cursor"), "two"), Ok(None));
-}
-
-#[test]
-fn where_there_was_no_file_there_is_none_after_an_undo() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let path = folder.path().join("new/deeper/mcp.json");
-    let done = applied(&path, &put_change(stdio(), false), 0);
-    let backup = done.backup.expect("a backup");
-    assert!(backup.to_string_lossy().ends_with(".absent"), "{}", backup.display());
-    assert_eq!(fs::read(&backup).expect("a backup"), b"");
-    assert_eq!(undo(&path, row("cursor"), NAME).expect("an undo").1, Undone::Gone);
-    assert_eq!(fs::read_dir(path.parent().expect("a folder")).expect("a folder").count(), 0);
-    let gone = applied(&path, &remove_change(), 1);
-    assert_eq!((gone.outcome, path.exists()), (Outcome::Unchanged, false));
-}
-
-#[test]
 fn a_preview_shows_both_texts_and_writes_neither() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("new/mcp.json");
@@ -135,7 +69,20 @@ fn only_so_many_backups_are_kept() {
     }
     let kept = backups(folder.path());
     assert_eq!(kept.len(), 20);
-    assert!(kept[0].to_string_lossy().contains("T030005-"), "{}", kept[0].display());
+    assert!(kept[1].to_string_lossy().contains("T030006-"), "{}", kept[1].display());
+    // What was there before any of it is the one that nobody can write again.
+    assert!(kept[0].to_string_lossy().contains("T030000-"), "{}", kept[0].display());
+}
+
+/// As a run leaves it that is killed while it writes.
+#[test]
+fn half_a_file_of_a_killed_run_goes_with_the_next_writing() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("mcp.json");
+    fs::write(&path, THEIRS).expect("a file");
+    fs::write(folder.path().join(".mcp.json.mcpo-new"), "{ half").expect("a file");
+    applied(&path, &put_change(stdio(), false), 0);
+    assert_eq!(fs::read_dir(folder.path()).expect("a folder").count(), 2);
 }
 
 #[test]
@@ -248,7 +195,7 @@ mod unix {
         assert!(fs::symlink_metadata(&link).expect("a link").is_symlink());
         assert!(fs::symlink_metadata(&first).expect("a link").is_symlink());
         assert_eq!(backups(&folder.path().join("dotfiles")).len(), 1);
-        assert_eq!(undo(&link, row("cursor"), NAME).expect("an undo").1, Undone::Exactly);
+        assert_eq!(super::super::taking_back::undone(&link, NAME), Undone::Exactly);
         assert_eq!(fs::read_to_string(&target).expect("a file"), THEIRS);
     }
 
