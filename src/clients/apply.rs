@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use super::backup::{self, Of};
-use super::change::{Change, Edited, Outcome, change, raw};
+use super::change::{Change, Edited, Outcome, change, raw, read};
 use super::disk::{self, Snapshot, io};
+use super::entry::Launch;
 use super::error::{EditError, FileError};
 use super::table::Client;
 
@@ -40,6 +41,7 @@ pub fn apply(path: &Path, client: &Client, change: &Change, now: SystemTime) -> 
         if outcome == Outcome::Unchanged {
             return Ok(Applied { path, outcome, backup: None });
         }
+        disk::may_replace(&path)?;
         let name = change.name();
         let entry = raw(&text, client, name).ok().flatten();
         let kept = backup::keep(&old, &Of { text: &text, name, entry: entry.as_ref() }, now)?;
@@ -63,6 +65,17 @@ pub fn preview(path: &Path, client: &Client, change: &Change) -> Result<(Vec<u8>
     let old = disk::snapshot(disk::real(path)?)?;
     let new = edited(&old, client, change)?.text;
     Ok((old.text.unwrap_or_default(), new))
+}
+
+/// Whether a file may be written at all, for whoever announces it.
+pub fn writable(path: &Path) -> Result<(), FileError> {
+    disk::may_replace(&disk::real(path)?)
+}
+
+/// What a file says under a name.
+pub fn look(path: &Path, client: &Client, name: &str) -> Result<Option<Launch>, FileError> {
+    let now = disk::snapshot(disk::real(path)?)?;
+    read(now.text.as_deref().unwrap_or_default(), client, name).map_err(left_alone(&now.path))
 }
 
 fn edited(old: &Snapshot, client: &Client, wanted: &Change) -> Result<Edited, FileError> {

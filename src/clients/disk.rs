@@ -120,7 +120,23 @@ pub(super) fn real(path: &Path) -> Result<PathBuf, FileError> {
     Err(FileError::TooManyLinks { path: path.to_owned() })
 }
 
-/// Reads a file that may be replaced, or finds out that there is none.
+/// Refuses to write what somebody made read-only, and what has other names.
+pub(super) fn may_replace(path: &Path) -> Result<(), FileError> {
+    let meta = match fs::symlink_metadata(path) {
+        Err(error) if error.kind() == std_io::ErrorKind::NotFound => return Ok(()),
+        meta => meta.map_err(io("look at", path))?,
+    };
+    if meta.permissions().readonly() {
+        return Err(FileError::ReadOnly { path: path.to_owned() });
+    }
+    let links = links(&meta);
+    if links > 1 {
+        return Err(FileError::HardLinked { path: path.to_owned(), links });
+    }
+    Ok(())
+}
+
+/// Reads a file, or finds out that there is none.
 pub(super) fn snapshot(path: PathBuf) -> Result<Snapshot, FileError> {
     let meta = match fs::symlink_metadata(&path) {
         Err(error) if error.kind() == std_io::ErrorKind::NotFound => {
@@ -133,13 +149,6 @@ pub(super) fn snapshot(path: PathBuf) -> Result<Snapshot, FileError> {
     }
     if meta.len() > MAX_BYTES {
         return Err(FileError::TooLong { path, limit: MAX_BYTES });
-    }
-    if meta.permissions().readonly() {
-        return Err(FileError::ReadOnly { path });
-    }
-    let links = links(&meta);
-    if links > 1 {
-        return Err(FileError::HardLinked { path, links });
     }
     let text = fs::read(&path).map_err(io("read", &path))?;
     Ok(Snapshot { access: Some(access(&meta)), text: Some(text), path })
@@ -198,7 +207,8 @@ pub(super) fn write_new(path: &Path, text: &[u8], like: &Snapshot) -> Result<(),
     })
 }
 
-/// The name of a file that becomes another; one that a killed run left is in nobody's way.
+/// The name of a file that becomes another, under the lock: what a killed run left of it goes with the
+/// next writing.
 pub(super) fn temporary(path: &Path) -> PathBuf {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     path.with_file_name(format!(".{name}.mcpo-new"))

@@ -32,7 +32,7 @@ mod yaml;
 mod yaml_reader;
 mod yaml_writer;
 
-pub use apply::{Applied, apply, preview};
+pub use apply::{Applied, apply, look, preview, writable};
 pub use change::{Change, Edited, Outcome, change, read};
 pub use disk::{Instead, instead, is_installed, locate};
 pub use entry::{Bearer, Deployment, Entry, Launch, is_ours};

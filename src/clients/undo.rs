@@ -58,6 +58,9 @@ pub fn undo(
             Err(source) => return Err(refused(&old, source, &backups)),
         };
         let Step { backup, text, undone } = step;
+        if text.is_some() || undone == Undone::Gone {
+            disk::may_replace(&path)?;
+        }
         let (done, kept) = match &text {
             None if undone == Undone::EntryOnly => (true, None),
             text => {

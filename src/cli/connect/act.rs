@@ -9,7 +9,9 @@ use similar::TextDiff;
 use super::tell::Told;
 use super::wanted::Wanted;
 use crate::cli::session::Global;
-use crate::clients::{Applied, Change, Client, Outcome, TakenBack, Undone, apply, change, preview, undo};
+use crate::clients::{
+    Applied, Change, Client, Outcome, TakenBack, Undone, apply, change, preview, undo, writable,
+};
 use crate::diagnostic::Failure;
 use crate::report::visible;
 
@@ -37,6 +39,9 @@ pub(super) fn write(
     // What cannot be done is not announced.
     let (old, _) = preview(path, client, wanted)?;
     let coming = change(&old, client, wanted).map(|edited| edited.outcome);
+    if !matches!(coming, Ok(Outcome::Unchanged)) {
+        writable(path)?;
+    }
     let does = does.map(|does| format!(": {does}")).unwrap_or_default();
     match coming {
         Ok(Outcome::Added) => global.reporter.note(&format!("{title}: adding {name} to {shown}{does}")),

@@ -10,8 +10,8 @@ use super::line::Purpose;
 use super::wanted::{Wanted, address, this, wanted};
 use crate::cli::session::Global;
 use crate::clients::{
-    Change, Client, Deployment, EditError, FileError, Homes, Launch, clients, is_installed, is_ours, locate,
-    preview, read,
+    Change, Client, EditError, FileError, Homes, Launch, clients, is_installed, is_ours, locate, look,
+    preview,
 };
 use crate::config::Stack;
 use crate::diagnostic::{Exit, Failure};
@@ -146,18 +146,10 @@ fn state(
 
 /// What a client's file says under a name; somebody else's where it says nothing that is known.
 pub(super) fn found(client: &Client, path: &Path, name: &str) -> Result<Option<Launch>, State> {
-    let nothing = Change::Remove {
-        name: String::new(),
-        ours: None,
-        this: Deployment { project: String::new(), file: None },
-        force: false,
-    };
-    let (text, _) = preview(path, client, &nothing).map_err(|error| State::Unreadable(whole(&error)))?;
-    match read(&text, client, name) {
-        Ok(found) => Ok(found),
-        Err(EditError::NotUnderstood { .. }) => Err(State::Foreign),
-        Err(error) => Err(State::Unreadable(error.to_string())),
-    }
+    look(path, client, name).map_err(|error| match error {
+        FileError::Edit { source: EditError::NotUnderstood { .. }, .. } => State::Foreign,
+        error => State::Unreadable(whole(&error)),
+    })
 }
 
 fn whole(error: &FileError) -> String {

@@ -62,6 +62,26 @@ async fn another_deployment_s_entry_is_left_alone_and_named() {
 }
 
 #[tokio::test]
+async fn what_is_only_looked_at_may_be_read_only() {
+    let place = place(&[]).file("mcpo.yaml", "project: demo\n");
+    let file = place.root().join(".cursor/mcp.json");
+    assert_eq!(place.run(&["connect", "cursor", "--via", "mcpo"]).await.code, 0);
+    set_mode(&file, 0o400);
+    let list = place.run(&["connect", "cursor", "--list", "--via", "mcpo", "--format", "json"]).await;
+    assert_eq!(list.json()["clients"][0]["entry"], "connected", "{list:?}");
+    for args in [
+        &["connect", "cursor", "--diff", "--via", "url"][..],
+        // As it is already.
+        &["connect", "cursor", "--via", "mcpo"],
+    ] {
+        let ran = place.run(args).await;
+        assert_eq!(ran.code, 0, "{ran:?}");
+    }
+    let refused = place.run(&["connect", "cursor", "--remove"]).await;
+    insta::assert_snapshot!("connect_read_only", whole(&place, &refused));
+}
+
+#[tokio::test]
 async fn a_token_is_written_only_where_it_cannot_be_named_and_whoever_else_reads_it_is_told() {
     let place = place(&[]).file("token", "t0ken-of-mine\n");
     let args = ["connect", "cursor", "--url", "https://mcp.example/mcp", "--write-token", "token"];

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use mcpo_deploy::clients::{
-    Applied, Change, Entry, FileError, Launch, Outcome, Undone, apply, is_installed, locate, preview, read,
+    Applied, Change, Entry, FileError, Launch, Outcome, Undone, apply, is_installed, locate, look, preview,
+    read,
 };
 use mcpo_deploy::diagnostic::Diagnostic;
 
@@ -212,6 +213,21 @@ mod unix {
     }
 
     #[test]
+    fn what_is_only_read_may_be_read_only_and_have_other_names() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let [path, other] = ["mcp.json", "other.json"].map(|name| folder.path().join(name));
+        fs::write(&path, THEIRS).expect("a file");
+        applied(&path, &put_change(stdio(), false), 0);
+        set_mode(&path, 0o444);
+        fs::hard_link(&path, &other).expect("a link");
+        assert_eq!(look(&path, row("cursor"), NAME).expect("a look"), Some(stdio()));
+        let (old, new) = preview(&path, row("cursor"), &put_change(short(&[]), false)).expect("a preview");
+        assert_ne!(old, new);
+        // What is as it should be is not written.
+        assert_eq!(applied(&path, &put_change(stdio(), false), 1).outcome, Outcome::Unchanged);
+    }
+
+    #[test]
     fn what_cannot_be_replaced_in_good_faith_is_an_error_that_says_so() {
         let folder = tempfile::tempdir().expect("a folder");
         let [path, other] = ["mcp.json", "other.json"].map(|name| folder.path().join(name));
@@ -229,6 +245,7 @@ mod unix {
         assert!(readonly.to_string().contains("is read-only"), "{readonly}");
         assert!(readonly.hint().is_some());
         assert!(matches!(error(folder.path()), FileError::NotAFile { .. }));
+        assert!(backups(folder.path()).is_empty());
         assert_eq!(fs::read_to_string(&path).expect("a file"), THEIRS);
     }
 
