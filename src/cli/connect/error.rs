@@ -28,6 +28,11 @@ pub(super) enum ConnectError {
     /// What the file is to hold can be said by name.
     #[error("{client} takes the name of a token, so that it does not have to stand in its file")]
     TokenByName { client: &'static str },
+    /// The entry's name depends on what an engine knows.
+    #[error(
+        "what the entry is called depends on the image {image}, which no engine could be asked about, and the files do not tell"
+    )]
+    NameUnknown { image: String, names: [String; 2] },
     #[error("an entry cannot be called {0:?}")]
     Name(String),
     #[error("there is no mcpo.yaml that the entry could name")]
@@ -54,6 +59,7 @@ pub(super) enum ConnectError {
 impl Diagnostic for ConnectError {
     fn exit(&self) -> Exit {
         match self {
+            Self::NameUnknown { .. } => Exit::NoDocker,
             Self::WouldHide { .. } | Self::TokenByName { .. } => Exit::Failed,
             Self::NoneFound | Self::NothingToCheck(_) | Self::NoProgram | Self::EnvFile { .. } => {
                 Exit::Failed
@@ -81,6 +87,9 @@ impl Diagnostic for ConnectError {
             Self::WouldHide { other, .. } => format!("`mcpo-deploy connect {other}` writes into that one"),
             Self::TokenByName { .. } => {
                 "give --token-variable NAME, or --force to write the token all the same".to_owned()
+            }
+            Self::NameUnknown { names: [ours, project], .. } => {
+                format!("start Docker, or give `--name {ours}` or `--name {project}`")
             }
             Self::Name(_) => "1 to 64 characters, and none that cannot be seen".to_owned(),
             Self::NoDescription => "`mcpo-deploy init` writes one; `--via docker` needs none".to_owned(),

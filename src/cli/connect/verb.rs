@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::args::{ConnectArgs, ViaArg};
 use super::line::Purpose;
 use super::tell::Told;
-use super::wanted::{Wanted, address, name, this, wanted};
+use super::wanted::{Wanted, address, name, name_there, this, wanted};
 use super::{act, check, choose, list, token};
 use crate::cli::error::CliError;
 use crate::cli::session::Global;
@@ -23,17 +23,21 @@ pub(in crate::cli) async fn run(global: &Global, args: &ConnectArgs) -> Result<E
         global.warn(&resolved);
     }
     let stack = resolved.stack;
+    let homes = choose::homes(&global.env)?;
     if mode.list {
-        let name = name(global, args, &stack).await?;
+        let name = name_there(global, args, &stack, &homes).await?;
         return list::list(global, args, &stack, name).await;
     }
     if mode.check {
-        let name = name(global, args, &stack).await?;
+        let name = name_there(global, args, &stack, &homes).await?;
         return check::check(global, args, &stack, &name).await;
     }
-    let homes = choose::homes(&global.env)?;
     let chosen = choose::chosen(args, &homes)?;
-    let name = name(global, args, &stack).await?;
+    let name = if mode.remove || mode.undo {
+        name_there(global, args, &stack, &homes).await?
+    } else {
+        name(global, args, &stack).await?
+    };
     let job = Job { global, args, stack: &stack, homes: &homes, chosen: &chosen };
     if mode.remove || mode.undo {
         return job.take_out(&name);

@@ -1,11 +1,12 @@
 //! What an entry is called, and what stands in it.
 
 use super::args::{ConnectArgs, ViaArg};
+use super::choose;
 use super::error::ConnectError;
 use super::line::{Ground, Purpose, engine_of, line};
 use crate::cli::session::Global;
 use crate::cli::through::bounded;
-use crate::clients::{Bearer, Deployment, Entry, Launch};
+use crate::clients::{self, Bearer, Client, Deployment, Entry, Homes, Launch, clients, locate, look};
 use crate::config::{Source, Stack, is_variable};
 use crate::diagnostic::Failure;
 use crate::env::Env;
@@ -36,14 +37,48 @@ pub(super) struct Wanted<'a> {
     pub(super) ground: Option<Ground<'a>>,
 }
 
-/// Whether the server is ours: by what is described, else by what its image says, if an engine has it.
-pub(super) async fn is_ours(global: &Global, stack: &Stack) -> bool {
+/// Whether the server is ours: by what is described, else by what its image says. Unknown where no
+/// engine has it.
+async fn asked(global: &Global, stack: &Stack) -> Option<bool> {
     if stack.orchestrator.source == Source::Ours {
-        return true;
+        return Some(true);
     }
-    let Ok(session) = global.open_with(stack.clone()).await else { return false };
-    let image = session.docker.image(stack.orchestrator.image.as_str()).await;
-    image.ok().flatten().is_some_and(|facts| facts.labels.contains_key(label::PROGRAM))
+    let session = global.open_with(stack.clone()).await.ok()?;
+    let image = session.docker.image(stack.orchestrator.image.as_str()).await.ok()?;
+    image.map(|facts| facts.labels.contains_key(label::PROGRAM))
+}
+
+async fn is_ours(global: &Global, stack: &Stack) -> bool {
+    asked(global, stack).await.unwrap_or(false)
+}
+
+/// The name of an entry that may be there already. Where no engine says which it is, it is the one that an
+/// entry of ours is found under.
+pub(super) async fn name_there(
+    global: &Global,
+    args: &ConnectArgs,
+    stack: &Stack,
+    homes: &Homes,
+) -> Result<String, ConnectError> {
+    let names = [OURS.to_owned(), stack.project.to_string()];
+    if args.name.is_some() || names[0] == names[1] || asked(global, stack).await.is_some() {
+        return name(global, args, stack).await;
+    }
+    let (own, this, chosen) = (address(global, args, stack)?, this(stack), choose::named(args)?);
+    let looked_at: Vec<&Client> = if chosen.is_empty() { clients().iter().collect() } else { chosen };
+    let is_there = |name: &&String| {
+        looked_at.iter().any(|client| {
+            let file = locate(&client.paths(homes, args.scope.into(), &stack.folder));
+            let found = file.and_then(|file| look(&file, client, name).ok().flatten());
+            found.is_some_and(|found| clients::is_ours(&found, &own) && this.other(&found).is_none())
+        })
+    };
+    let found: Vec<&String> = names.iter().filter(is_there).collect();
+    match found.as_slice() {
+        [name] => Ok((*name).clone()),
+        [] if !args.mode.undo => Ok(stack.project.to_string()),
+        _ => Err(ConnectError::NameUnknown { image: stack.orchestrator.image.to_string(), names }),
+    }
 }
 
 /// The entry's name.

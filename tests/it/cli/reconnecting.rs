@@ -7,6 +7,7 @@ use std::path::Path;
 use serde_json::json;
 
 use super::connect::{engine, place, read, whole};
+use super::engine::{Engine, image};
 
 fn write(path: &Path, text: &str) {
     fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
@@ -96,6 +97,39 @@ async fn a_token_is_written_only_where_it_cannot_be_named_and_whoever_else_reads
     let project = place.run(&[&args[..], &["--force", "--scope", "project"]].concat()).await;
     insta::assert_snapshot!("connect_token_project", whole(&place, &project));
     assert!(!open.all().contains("t0ken-of-mine") && !project.all().contains("t0ken-of-mine"));
+}
+
+/// Of another's image only the engine knows whether our program is in it, and with that the entry's name.
+#[tokio::test]
+async fn without_an_engine_an_entry_of_ours_is_found_under_either_name() {
+    let place = place(&[]).file("mcpo.yaml", "project: shop\norchestrator:\n  image: acme/mcp:1\n");
+    let file = place.root().join(".cursor/mcp.json");
+    let connect = async |name: &str| {
+        let ran = place.run(&["connect", "cursor", "--via", "mcpo", "--name", name]).await;
+        assert_eq!(ran.code, 0, "{ran:?}");
+    };
+    connect("mcp-orchestrator").await;
+    let list = place.run(&["connect", "cursor", "--list", "--via", "mcpo", "--format", "json"]).await;
+    assert_eq!(list.json()["name"], "mcp-orchestrator", "{list:?}");
+    let removed = place.run(&["connect", "cursor", "--remove"]).await;
+    insta::assert_snapshot!("connect_remove_unasked", whole(&place, &removed));
+    assert_eq!(read(&file), json!({"mcpServers": {}}));
+    connect("shop").await;
+    assert_eq!(place.run(&["connect", "cursor", "--remove"]).await.code, 0);
+    assert_eq!(read(&file), json!({"mcpServers": {}}));
+    // What is not there has no name that could be found out.
+    let undo = place.run(&["connect", "cursor", "--undo"]).await;
+    insta::assert_snapshot!("connect_undo_unasked", whole(&place, &undo));
+    connect("mcp-orchestrator").await;
+    connect("shop").await;
+    let two = place.run(&["connect", "cursor", "--remove"]).await;
+    assert_eq!(two.code, 69, "{two:?}");
+    assert_eq!(read(&file)["mcpServers"].as_object().map(serde_json::Map::len), Some(2));
+    // An engine that has the image says which.
+    let theirs = image(&json!({}));
+    let engine = Engine::start(place.root()).with("GET /images/acme/mcp:1/json", 200, theirs);
+    let ran = place.run_with(&engine, &["connect", "cursor", "--list", "--format", "json"]).await;
+    assert_eq!(ran.json()["name"], "shop", "{ran:?}");
 }
 
 #[tokio::test]
