@@ -53,7 +53,7 @@ fn url(client: &Client) -> Launch {
 
 /// Whose entries ours are.
 fn demo() -> Deployment {
-    Deployment { project: "demo".to_owned(), file: Some("/work/demo/mcpo.yaml".to_owned()) }
+    Deployment { project: "demo".to_owned(), file: Some("/home/ada/demo/mcpo.yaml".to_owned()) }
 }
 
 fn put_change(launch: Launch, force: bool) -> Change {

@@ -24,7 +24,7 @@ fn an_entry_that_names_another_deployment_is_not_ours_to_replace_or_remove() {
         ("docker run -i --label=io.mcpo-deploy.project=shop img", "project \"shop\""),
         ("mcpo-deploy --project shop run", "project \"shop\""),
         ("mcpo-deploy run -pshop", "project \"shop\""),
-        ("/bin/mcpo-deploy -p shop --file /work/demo/mcpo.yaml run", "project \"shop\""),
+        ("/bin/mcpo-deploy -p shop --file /home/ada/demo/mcpo.yaml run", "project \"shop\""),
         ("mcpo-deploy --file /work/shop/mcpo.yaml run", "/work/shop/mcpo.yaml"),
         ("mcpo-deploy --file=/work/shop/mcpo.yaml --project demo run", "/work/shop/mcpo.yaml"),
     ] {
@@ -43,7 +43,7 @@ fn an_entry_that_names_another_deployment_is_not_ours_to_replace_or_remove() {
         "docker run -i --label io.mcpo-deploy.project=demo img",
         "mcpo-deploy run",
         "mcpo-deploy --project demo run",
-        "mcpo-deploy -f /work/demo/mcpo.yaml -p demo run",
+        "mcpo-deploy -f /home/ada/demo/mcpo.yaml -p demo run",
         "mcpo-deploy --file mcpo.yaml run",
     ] {
         let text = with(line);
