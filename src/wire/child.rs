@@ -190,8 +190,11 @@ mod tests {
         let mut started = shell("sleep 60 <&- >/dev/null 2>&1 & echo $!; exit 3");
         let mut lines = started.open().expect("a process");
         let left = lines.receive().await.expect("a line").expect("a number");
-        let is_there =
-            || std::fs::read_to_string(format!("/proc/{left}/cmdline")).is_ok_and(|line| !line.is_empty());
+        let is_there = || {
+            let stat = std::fs::read_to_string(format!("/proc/{left}/stat")).unwrap_or_default();
+            // One that nobody has waited for yet has ended all the same.
+            stat.rsplit_once(") ").is_some_and(|(_, rest)| !rest.starts_with(['Z', 'X']))
+        };
         assert!(is_there());
         drop(lines);
         started.end().await;
