@@ -38,7 +38,7 @@ use crate::diagnostic::{Diagnostic, Exit, Failure};
 use crate::engine::{Docker, Endpoint, EngineError, Programs, execute, with_log_folder};
 use crate::env::Env;
 use crate::mcp::{self, CallError, ConnectError, Patience, Tool, ToolAnswer};
-use crate::plan::{Container, Desired, Event, Images, Profile, desired, known_user, steps};
+use crate::plan::{Container, Desired, Event, Events, Images, Observed, Profile, desired, known_user, steps};
 use crate::wire::door::Door;
 use crate::wire::url::UrlError;
 use crate::wire::{OpenError, open};
@@ -98,14 +98,26 @@ impl Deployment {
         let images = Images { orchestrator: facts(server), bridge: facts(bridge), app: None };
         let whole = desired(stack, Profile::Bridge, &observed.machine, images)?;
         let wanted = Desired { containers: Vec::new(), ..whole };
-        let planned = steps(&wanted, stack, &observed);
-        let plan = with_log_folder(planned, std::slice::from_ref(&wanted.stdio), &observed)?;
-        let architecture = &observed.machine.architecture;
         // Nobody is told: a program has its own words for what it does.
         let silence = |_: Event| {};
-        execute(&plan, docker, &Programs::beside_this(), architecture, &silence, async |_| Ok(())).await?;
+        make_ground(&wanted, stack, &observed, docker, &Programs::beside_this(), &silence).await?;
         Ok(wanted.stdio)
     }
+}
+
+/// Makes what the stdio server's container stands on and is not there: a network, a volume, a folder for logs.
+/// `wanted` has nothing that keeps running.
+pub(crate) async fn make_ground(
+    wanted: &Desired,
+    stack: &Stack,
+    observed: &Observed,
+    docker: &Docker,
+    programs: &Programs,
+    events: &dyn Events,
+) -> Result<(), Failure> {
+    let planned = steps(wanted, stack, observed);
+    let plan = with_log_folder(planned, std::slice::from_ref(&wanted.stdio), observed)?;
+    execute(&plan, docker, programs, &observed.machine.architecture, events, async |_| Ok(())).await
 }
 
 /// A client of one server, which it found out how to speak with: with a handshake, stateless or bare. One

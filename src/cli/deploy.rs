@@ -7,6 +7,7 @@ use super::host_ports;
 use super::session::{Session, Users};
 use crate::diagnostic::Failure;
 use crate::engine::{execute, with_log_folder};
+use crate::library::make_ground;
 use crate::model::{ImageRef, User};
 use crate::plan::{
     BridgeBase, Desired, ImageFacts, ImageInputs, Images, LiveContainer, Observed, Op, Plan, Profile,
@@ -93,12 +94,8 @@ impl Deployment {
 
     /// Makes what is not there of a network, a volume, and a folder for logs.
     pub(super) async fn make_ground(&self, session: &Session<'_>, desired: &Desired) -> Result<(), Failure> {
-        let planned = steps(desired, &session.stack, &self.observed);
-        let plan = with_log_folder(planned, std::slice::from_ref(&desired.stdio), &self.observed)?;
-        let architecture = &self.observed.machine.architecture;
         let (docker, programs) = (&session.docker, &session.programs);
-        execute(&plan, docker, programs, architecture, session.reporter(), async |_| Ok(())).await?;
-        Ok(())
+        make_ground(desired, &session.stack, &self.observed, docker, programs, session.reporter()).await
     }
 
     /// The steps for images that do not depend on another's.

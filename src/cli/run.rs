@@ -16,7 +16,7 @@ use super::session::{Global, Session, Users};
 use crate::diagnostic::{Diagnostic, Exit, Failure};
 use crate::engine::{Claim, Docker, Ending, EngineError, Input, Leased, Placed, Streams, create_for_client};
 use crate::plan::{Profile, for_client};
-use crate::report::{error_text, visible};
+use crate::report::error_text;
 
 /// The code that this ends with where it is not the server that ended, as `docker run`.
 pub(super) const OWN_FAILURE: u8 = 125;
@@ -79,7 +79,7 @@ pub(super) async fn run(global: &Global, args: RunArgs) -> u8 {
     match ran(global, args, &mut signals).await {
         Ok(code) => code,
         Err(error) => {
-            let said = say_aside(visible(&error_text(&*error)));
+            let said = say_aside(error_text(&*error));
             // Where nobody reads it, there is nobody to wait for.
             let _ = timeout(LAST_WORDS, said).await;
             OWN_FAILURE

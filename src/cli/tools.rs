@@ -51,7 +51,7 @@ async fn list(args: &ToolsArgs, talk: &mut Talk) -> Result<(Vec<Tool>, String), 
 fn row(tool: &Tool) -> Vec<String> {
     let words = tool.description().or(tool.title()).unwrap_or_default();
     let first = words.lines().find(|line| !line.trim().is_empty()).unwrap_or_default();
-    vec![visible(&tool.name).replace('\n', " "), visible(first.trim())]
+    vec![tool.name.replace('\n', " "), first.trim().to_owned()]
 }
 
 /// Name and title, the description, the schema.

@@ -9,6 +9,7 @@ use super::change::{Change, Edited, Outcome, change, raw, read};
 use super::disk::{self, Snapshot, io};
 use super::entry::Launch;
 use super::error::{EditError, FileError};
+use super::peculiar::peculiarity;
 use super::table::Client;
 
 /// How often an edit is started again because the file changed meanwhile.
@@ -73,9 +74,24 @@ pub fn writable(path: &Path) -> Result<(), FileError> {
 }
 
 /// What a file says under a name.
-pub fn look(path: &Path, client: &Client, name: &str) -> Result<Option<Launch>, FileError> {
+#[derive(Debug, PartialEq, Eq)]
+pub struct Found {
+    /// What the client does.
+    pub launch: Launch,
+    /// Why it is not to be judged by doing the same, in words; `None` where it is.
+    pub peculiarity: Option<String>,
+}
+
+/// Reads what a file says under a name.
+pub fn look(path: &Path, client: &Client, name: &str) -> Result<Option<Found>, FileError> {
     let now = disk::snapshot(disk::real(path)?)?;
-    read(now.text.as_deref().unwrap_or_default(), client, name).map_err(left_alone(&now.path))
+    let text = now.text.as_deref().unwrap_or_default();
+    let found = || {
+        let Some(launch) = read(text, client, name)? else { return Ok(None) };
+        let entry = raw(text, client, name)?;
+        Ok(Some(Found { launch, peculiarity: entry.and_then(|entry| peculiarity(client, &entry)) }))
+    };
+    found().map_err(left_alone(&now.path))
 }
 
 fn edited(old: &Snapshot, client: &Client, wanted: &Change) -> Result<Edited, FileError> {

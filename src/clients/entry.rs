@@ -116,7 +116,8 @@ pub(super) fn is_of_our_making(found: &Launch) -> bool {
 }
 
 /// The name of a program's file, of whichever system.
-fn program(command: &str) -> &str {
+#[must_use]
+pub fn program(command: &str) -> &str {
     let name = command.rsplit(['/', '\\']).next().unwrap_or(command);
     name.strip_suffix(".exe").unwrap_or(name)
 }

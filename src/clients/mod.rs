@@ -32,13 +32,12 @@ mod yaml;
 mod yaml_reader;
 mod yaml_writer;
 
-pub use apply::{Applied, apply, look, preview, writable};
+pub use apply::{Applied, Found, apply, look, preview, writable};
 pub use change::{Change, Edited, Outcome, change, read};
 pub use disk::{Instead, instead, is_installed, locate};
-pub use entry::{Bearer, Deployment, Entry, Launch, is_ours};
+pub use entry::{Bearer, Deployment, Entry, Launch, is_ours, program};
 pub use error::{EditError, FileError, Spot};
 pub use homes::{Homes, Os, Scope};
-pub use peculiar::peculiarity;
 pub use rows::{client, clients};
 pub use table::Client;
 pub use undo::{TakenBack, Undone, undo};

@@ -1,8 +1,6 @@
 //! What a client makes of an entry besides starting what it says: whoever starts it in the client's place
 //! cannot do the same.
 
-use super::change::raw;
-use super::error::EditError;
 use super::table::Client;
 use super::value::Value;
 
@@ -11,17 +9,11 @@ const REPLACED: [&str; 4] = ["${", "{env:", "{file:", "$("];
 /// Keys of more than one client's that change how a program is started.
 const STARTED_OTHERWISE: [&str; 4] = ["cwd", "workingDirectory", "envFile", "env_file"];
 
-/// Why the entry of a name is not to be judged by starting what it says, in words; `None` where it is, or is
-/// not there.
-pub fn peculiarity(text: &[u8], client: &Client, name: &str) -> Result<Option<String>, EditError> {
-    let Some(entry) = raw(text, client, name)? else { return Ok(None) };
-    let within =
-        |value: &Value| client.variants.iter().find_map(|variant| value.get(variant.shape.inner?).cloned());
-    let entry = within(&entry).unwrap_or(entry);
-    Ok(off(&entry)
-        .or_else(|| otherwise(&entry))
-        .or_else(|| replaced(&entry))
-        .or_else(|| shown(client, &entry)))
+/// Why an entry is not to be judged by starting what it says, in words; `None` where it is.
+pub(super) fn peculiarity(client: &Client, entry: &Value) -> Option<String> {
+    let within = client.variants.iter().find_map(|variant| entry.get(variant.shape.inner?));
+    let entry = within.unwrap_or(entry);
+    off(entry).or_else(|| otherwise(entry)).or_else(|| replaced(entry)).or_else(|| shown(client, entry))
 }
 
 fn off(entry: &Value) -> Option<String> {
@@ -58,11 +50,13 @@ fn shown(client: &Client, entry: &Value) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clients::change::raw;
     use crate::clients::client;
 
     fn of(id: &str, text: &str) -> Option<String> {
         let client = client(id).expect("a client");
-        peculiarity(text.as_bytes(), client, "x").unwrap_or_else(|error| panic!("{text}: {error}"))
+        let entry = raw(text.as_bytes(), client, "x").unwrap_or_else(|error| panic!("{text}: {error}"));
+        entry.and_then(|entry| peculiarity(client, &entry))
     }
 
     fn cursor(entry: &str) -> Option<String> {

@@ -4,9 +4,10 @@ use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
+use super::visible::visible;
 use crate::diagnostic::Diagnostic;
 
-/// The error, its causes, and the hint:
+/// The error, its causes, and the hint, for a terminal:
 ///
 /// ```text
 /// error: cannot reach Docker at unix:///var/run/docker.sock
@@ -24,7 +25,7 @@ pub fn error_text(error: &dyn Diagnostic) -> String {
     if let Some(hint) = error.hint() {
         let _ = writeln!(text, "\nhint: {}", hint.replace('\n', "\n      "));
     }
-    text
+    visible(&text)
 }
 
 /// The same as data, under the key `error`.

@@ -182,7 +182,7 @@ impl Reporter {
     /// An error, its causes and its hint; as JSON on standard output too, where that is asked for.
     pub fn error(&self, error: &dyn Diagnostic) {
         self.progress.end();
-        self.write_talk(&visible(&error_text(error)));
+        self.write_talk(&error_text(error));
         self.error_data(error);
     }
 

@@ -2,7 +2,6 @@
 
 use std::error::Error;
 use std::io::ErrorKind;
-use std::path::Path;
 use std::process::Stdio;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -11,7 +10,7 @@ use tokio::time::timeout;
 
 use super::check::Seen;
 use crate::cli::session::Global;
-use crate::clients::{Bearer, Client as Host, Launch};
+use crate::clients::{Bearer, Client as Host, Launch, program};
 use crate::config::{Source, Stack};
 use crate::mcp::{Client, ConnectError, Lines, Patience, StatusError, StatusTool};
 use crate::model::Secret;
@@ -81,8 +80,7 @@ struct Marked {
 impl Marked {
     fn of(command: &str, args: &[String]) -> Option<Self> {
         let at = args.iter().position(|arg| arg == "run")?;
-        let is_docker =
-            Path::new(command).file_stem().is_some_and(|name| name == "docker" || name == "podman");
+        let is_docker = matches!(program(command), "docker" | "podman");
         let label =
             format!("io.mcpo-deploy.check={}-{}", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed));
         let (before, after) = args.split_at(at + 1);

@@ -1,6 +1,6 @@
 //! What the clients' files say, started as the clients would, and spoken with.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use serde_json::json;
@@ -11,7 +11,7 @@ use super::list::{State, found};
 use super::wanted::address;
 use super::{ask, choose};
 use crate::cli::session::Global;
-use crate::clients::{Client, Launch, is_ours, locate, peculiarity};
+use crate::clients::{Client, Found, Launch, is_ours, locate};
 use crate::config::Stack;
 use crate::diagnostic::{Exit, Failure};
 use crate::report::plain_table;
@@ -73,12 +73,10 @@ pub(super) async fn check(
                 let fix = Some("mend the file".to_owned());
                 (false, Seen::Fails { why: state.in_words(), fix }, Duration::ZERO)
             }
-            Some(Ok(Some(launch)))
-                if let Some(why) = file.as_deref().and_then(|file| peculiar(client, file, name)) =>
-            {
+            Some(Ok(Some(Found { launch, peculiarity: Some(why) }))) => {
                 (is_ours(&launch, &own), Seen::NotChecked(why), Duration::ZERO)
             }
-            Some(Ok(Some(launch))) => {
+            Some(Ok(Some(Found { launch, peculiarity: None }))) => {
                 global.reporter.note(&format!("{}: speaking with {}", client.title(), in_words(&launch)));
                 let begun = Instant::now();
                 let ours = is_ours(&launch, &own);
@@ -92,12 +90,6 @@ pub(super) async fn check(
         return Err(ConnectError::NothingToCheck(name.to_owned()).into());
     }
     Ok(tell(global, name, &rows))
-}
-
-/// Why starting what the entry says would show nothing.
-fn peculiar(client: &Client, file: &Path, name: &str) -> Option<String> {
-    // It was read and understood just now.
-    peculiarity(&std::fs::read(file).ok()?, client, name).ok()?
 }
 
 fn by_force(client: &Client) -> String {

@@ -60,10 +60,12 @@ impl Diagnostic for ConnectError {
     fn exit(&self) -> Exit {
         match self {
             Self::NameUnknown { .. } => Exit::NoDocker,
-            Self::WouldHide { .. } | Self::TokenByName { .. } => Exit::Failed,
-            Self::NoneFound | Self::NothingToCheck(_) | Self::NoProgram | Self::EnvFile { .. } => {
-                Exit::Failed
-            }
+            Self::WouldHide { .. }
+            | Self::TokenByName { .. }
+            | Self::NoneFound
+            | Self::NothingToCheck(_)
+            | Self::NoProgram
+            | Self::EnvFile { .. } => Exit::Failed,
             _ => Exit::BadInput,
         }
     }

@@ -10,7 +10,7 @@ use super::line::Purpose;
 use super::wanted::{Wanted, address, this, wanted};
 use crate::cli::session::Global;
 use crate::clients::{
-    Change, Client, EditError, FileError, Homes, Launch, clients, is_installed, is_ours, locate, look,
+    Change, Client, EditError, FileError, Found, Homes, Launch, clients, is_installed, is_ours, locate, look,
     preview,
 };
 use crate::config::Stack;
@@ -124,7 +124,7 @@ fn state(
     own: &dyn Fn(&Launch) -> bool,
 ) -> State {
     let found = match found(client, path, name) {
-        Ok(Some(found)) => found,
+        Ok(Some(found)) => found.launch,
         Ok(None) => return State::None,
         Err(state) => return state,
     };
@@ -145,7 +145,7 @@ fn state(
 }
 
 /// What a client's file says under a name; somebody else's where it says nothing that is known.
-pub(super) fn found(client: &Client, path: &Path, name: &str) -> Result<Option<Launch>, State> {
+pub(super) fn found(client: &Client, path: &Path, name: &str) -> Result<Option<Found>, State> {
     look(path, client, name).map_err(|error| match error {
         FileError::Edit { source: EditError::NotUnderstood { .. }, .. } => State::Foreign,
         error => State::Unreadable(whole(&error)),

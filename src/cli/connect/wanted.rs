@@ -6,7 +6,7 @@ use super::error::ConnectError;
 use super::line::{Ground, Purpose, engine_of, line};
 use crate::cli::session::Global;
 use crate::cli::through::bounded;
-use crate::clients::{self, Bearer, Client, Deployment, Entry, Homes, Launch, clients, locate, look};
+use crate::clients::{self, Bearer, Client, Deployment, Entry, Found, Homes, Launch, clients, locate, look};
 use crate::config::{Source, Stack, is_variable};
 use crate::diagnostic::Failure;
 use crate::env::Env;
@@ -60,9 +60,15 @@ pub(super) async fn name_there(
     stack: &Stack,
     homes: &Homes,
 ) -> Result<String, ConnectError> {
-    let names = [OURS.to_owned(), stack.project.to_string()];
-    if args.name.is_some() || names[0] == names[1] || asked(global, stack).await.is_some() {
-        return name(global, args, stack).await;
+    if let Some(name) = given(args)? {
+        return Ok(name);
+    }
+    let names = [true, false].map(|ours| called(ours, stack));
+    if names[0] == names[1] {
+        return Ok(names[0].clone());
+    }
+    if let Some(ours) = asked(global, stack).await {
+        return Ok(called(ours, stack));
     }
     let (own, this, chosen) = (address(global, args, stack)?, this(stack), choose::named(args)?);
     let looked_at: Vec<&Client> = if chosen.is_empty() { clients().iter().collect() } else { chosen };
@@ -70,30 +76,40 @@ pub(super) async fn name_there(
         looked_at.iter().any(|client| {
             let file = locate(&client.paths(homes, args.scope.into(), &stack.folder));
             let found = file.and_then(|file| look(&file, client, name).ok().flatten());
-            found.is_some_and(|found| clients::is_ours(&found, &own) && this.other(&found).is_none())
+            found.is_some_and(|Found { launch, .. }| {
+                clients::is_ours(&launch, &own) && this.other(&launch).is_none()
+            })
         })
     };
     let found: Vec<&String> = names.iter().filter(is_there).collect();
     match found.as_slice() {
         [name] => Ok((*name).clone()),
-        [] if !args.mode.undo => Ok(stack.project.to_string()),
+        [] if !args.mode.undo => Ok(called(false, stack)),
         _ => Err(ConnectError::NameUnknown { image: stack.orchestrator.image.to_string(), names }),
     }
 }
 
 /// The entry's name.
 pub(super) async fn name(global: &Global, args: &ConnectArgs, stack: &Stack) -> Result<String, ConnectError> {
-    match &args.name {
-        Some(name) => {
-            let plain = !name.trim().is_empty() && !name.chars().any(char::is_control);
-            if !plain || name.chars().count() > NAME {
-                return Err(ConnectError::Name(name.clone()));
-            }
-            Ok(name.clone())
-        }
-        None if is_ours(global, stack).await => Ok(OURS.to_owned()),
-        None => Ok(stack.project.to_string()),
+    match given(args)? {
+        Some(name) => Ok(name),
+        None => Ok(called(is_ours(global, stack).await, stack)),
     }
+}
+
+/// The name that was asked for.
+fn given(args: &ConnectArgs) -> Result<Option<String>, ConnectError> {
+    let Some(name) = &args.name else { return Ok(None) };
+    let plain = !name.trim().is_empty() && !name.chars().any(char::is_control);
+    if !plain || name.chars().count() > NAME {
+        return Err(ConnectError::Name(name.clone()));
+    }
+    Ok(Some(name.clone()))
+}
+
+/// What an entry is called where nobody says otherwise.
+fn called(ours: bool, stack: &Stack) -> String {
+    if ours { OURS.to_owned() } else { stack.project.to_string() }
 }
 
 /// How the client gets at the server.

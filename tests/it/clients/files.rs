@@ -220,7 +220,10 @@ mod unix {
         applied(&path, &put_change(stdio(), false), 0);
         set_mode(&path, 0o444);
         fs::hard_link(&path, &other).expect("a link");
-        assert_eq!(look(&path, row("cursor"), NAME).expect("a look"), Some(stdio()));
+        assert_eq!(
+            look(&path, row("cursor"), NAME).expect("a look").map(|found| found.launch),
+            Some(stdio())
+        );
         let (old, new) = preview(&path, row("cursor"), &put_change(short(&[]), false)).expect("a preview");
         assert_ne!(old, new);
         // What is as it should be is not written.

@@ -25,8 +25,8 @@ fn an_entry_that_names_another_deployment_is_not_ours_to_replace_or_remove() {
         ("mcpo-deploy --project shop run", "project \"shop\""),
         ("mcpo-deploy run -pshop", "project \"shop\""),
         ("/bin/mcpo-deploy -p shop --file /home/ada/demo/mcpo.yaml run", "project \"shop\""),
-        ("mcpo-deploy --file /work/shop/mcpo.yaml run", "/work/shop/mcpo.yaml"),
-        ("mcpo-deploy --file=/work/shop/mcpo.yaml --project demo run", "/work/shop/mcpo.yaml"),
+        ("mcpo-deploy --file /home/ada/shop/mcpo.yaml run", "/home/ada/shop/mcpo.yaml"),
+        ("mcpo-deploy --file=/home/ada/shop/mcpo.yaml --project demo run", "/home/ada/shop/mcpo.yaml"),
     ] {
         let text = with(line);
         for (change_of_ours, force) in [
