@@ -40,6 +40,12 @@ impl TlsFiles {
 }
 
 impl Endpoint {
+    /// The path of its socket, where it has one on this machine.
+    #[cfg(unix)]
+    pub(super) fn socket(&self) -> Option<&str> {
+        self.host.strip_prefix("unix://")
+    }
+
     /// Finds the engine as the Docker CLI does.
     pub fn find(env: &Env) -> Result<Self, EngineError> {
         if let Some(host) = env.get("DOCKER_HOST") {

@@ -34,8 +34,6 @@ pub struct Machine {
     pub remote: bool,
     /// The engine's name and version.
     pub engine: String,
-    /// The API's version that is spoken.
-    pub api: String,
     /// The architecture as in image configs, such as `amd64`.
     pub architecture: String,
     /// Processors.

@@ -7,6 +7,8 @@ mod create;
 mod deadline;
 mod given;
 mod handshake;
+#[cfg(unix)]
+mod local;
 mod observe;
 mod ssh;
 mod streams;
@@ -23,7 +25,7 @@ use bollard::query_parameters::{
     LogsOptionsBuilder, RemoveContainerOptionsBuilder, RemoveVolumeOptions, StartContainerOptions,
     StopContainerOptionsBuilder, WaitContainerOptionsBuilder,
 };
-use bollard::{API_DEFAULT_VERSION, ClientVersion, Docker as Bollard};
+use bollard::{API_DEFAULT_VERSION, Docker as Bollard};
 use futures_util::future::{BoxFuture, FutureExt as _, Shared};
 use futures_util::{Stream, StreamExt};
 
@@ -43,7 +45,7 @@ use crate::plan::{Container, Machine};
 pub struct Docker {
     api: Bollard,
     endpoint: Endpoint,
-    version: (String, String),
+    product: &'static str,
     info: Info,
     /// Containers of this process's that answer one verification and go.
     probes: Arc<Mutex<BTreeSet<String>>>,
@@ -56,6 +58,35 @@ fn asked_now(api: &Bollard) -> Info {
     let api = api.clone();
     let asking = tokio::spawn(async move { api.info().await.map_err(|error| error::reason(&error).0) });
     async { asking.await.unwrap_or_else(|error| Err(error.to_string())) }.boxed().shared()
+}
+
+/// Who answers for an engine, such as `Docker Engine`, and the newest version of the API that it speaks.
+#[derive(Debug, Clone)]
+struct Greeting {
+    product: &'static str,
+    api: String,
+}
+
+impl Greeting {
+    /// By `name`, which is the engine's or a part of it.
+    fn of(name: &str, api: String) -> Self {
+        let is_podman = ["Podman", "Libpod"].iter().any(|podman| name.contains(podman));
+        Self { product: if is_podman { "Podman" } else { "Docker Engine" }, api }
+    }
+
+    /// Where the head of an answer says it, that is asked for: to answer everything that there is about its version
+    /// an engine runs other programs.
+    async fn ask(api: &Bollard, endpoint: &Endpoint) -> Result<Self, Error> {
+        #[cfg(unix)]
+        if let Some(socket) = endpoint.socket()
+            && let Some((server, spoken)) = local::pinged(socket).await?
+        {
+            return Ok(Self::of(&server, spoken));
+        }
+        let version = api.version().await?;
+        let parts: Vec<String> = version.components.into_iter().flatten().map(|part| part.name).collect();
+        Ok(Self::of(&parts.concat(), version.api_version.unwrap_or_default()))
+    }
 }
 
 /// One line of a container's log.
@@ -77,31 +108,22 @@ const REMOVAL_TIMEOUT: Duration = Duration::from_secs(10);
 const END_TIMEOUT: Duration = Duration::from_secs(2);
 
 impl Docker {
-    /// Connects, and agrees on the version of the API.
+    /// Connects. Requests name no version of the API (the library's paths have none), so that each engine
+    /// speaks its own newest.
     pub async fn connect(endpoint: Endpoint) -> Result<Self, EngineError> {
         let unreachable = |error| EngineError::unreachable(&endpoint, &error);
-        let first = open(&endpoint, API_DEFAULT_VERSION).map_err(unreachable)?;
-        // An engine takes its time for both, and nearly every verb wants both.
-        let info = asked_now(&first);
-        let version = match tokio::time::timeout(CONNECT_TIMEOUT, first.version()).await {
-            Ok(Ok(version)) => version,
+        let api = open(&endpoint).map_err(unreachable)?;
+        // An engine takes its time for it, and nearly every verb wants it.
+        let info = asked_now(&api);
+        let greeting = match tokio::time::timeout(CONNECT_TIMEOUT, Greeting::ask(&api, &endpoint)).await {
+            Ok(Ok(greeting)) => greeting,
             Ok(Err(error)) => return Err(unreachable(handshake::cause(&endpoint, error).await)),
             Err(_) => return Err(unreachable(Error::RequestTimeoutError)),
         };
-        let spoken = version.api_version.unwrap_or_default();
-        if is_older(&spoken, error::MINIMUM_API) {
-            return Err(EngineError::TooOld { endpoint: Box::new(endpoint), api: spoken });
+        if is_older(&greeting.api, error::MINIMUM_API) {
+            return Err(EngineError::TooOld { endpoint: Box::new(endpoint), api: greeting.api });
         }
-        // Opened anew instead of negotiated by the library, which asks once more for what is known now, and
-        // an engine takes milliseconds to say it.
-        let api = open(&endpoint, &agreed(&spoken)).map_err(unreachable)?;
-        let name = if version.components.iter().flatten().any(|part| part.name.contains("Podman")) {
-            "Podman"
-        } else {
-            "Docker Engine"
-        };
-        let engine = format!("{name} {}", version.version.unwrap_or_default());
-        Ok(Self { api, endpoint, version: (engine, spoken), info, probes: Arc::default() })
+        Ok(Self { api, endpoint, product: greeting.product, info, probes: Arc::default() })
     }
 
     /// Where the engine is.
@@ -117,7 +139,7 @@ impl Docker {
             reason: Reason(reason),
         };
         let info = self.info.clone().await.map_err(failed)?;
-        Ok(observe::machine(&self.endpoint, &self.version, info))
+        Ok(observe::machine(&self.endpoint, self.product, info))
     }
 
     /// Starts a container; one that runs already is fine.
@@ -247,16 +269,8 @@ impl Docker {
     }
 }
 
-/// The newest version of the API that both sides know.
-fn agreed(spoken: &str) -> ClientVersion {
-    let (major, minor) = spoken.split_once('.').unwrap_or_default();
-    let theirs = major.parse().ok().zip(minor.parse().ok());
-    let newest = (API_DEFAULT_VERSION.major_version, API_DEFAULT_VERSION.minor_version);
-    let (major_version, minor_version) = theirs.map_or(newest, |theirs| newest.min(theirs));
-    ClientVersion { major_version, minor_version }
-}
-
-fn open(endpoint: &Endpoint, version: &ClientVersion) -> Result<Bollard, Error> {
+fn open(endpoint: &Endpoint) -> Result<Bollard, Error> {
+    let version = API_DEFAULT_VERSION;
     let host = endpoint.host.as_str();
     if let Some(tls) = &endpoint.tls {
         let file = |path| -> &Path { path };
@@ -290,16 +304,6 @@ fn is_older(version: &str, than: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_newest_version_that_both_know_is_spoken() {
-        let said = |spoken| agreed(spoken).to_string();
-        assert_eq!((said("1.41"), said("1.9")), ("1.41".to_owned(), "1.9".to_owned()));
-        assert_eq!(
-            (said("9.0"), said("")),
-            (API_DEFAULT_VERSION.to_string(), API_DEFAULT_VERSION.to_string())
-        );
-    }
 
     #[test]
     fn versions_compare_by_number() {

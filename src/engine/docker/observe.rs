@@ -153,7 +153,7 @@ fn held_ports(container: &ContainerSummary) -> Vec<HeldPort> {
     held.collect()
 }
 
-pub(super) fn machine(endpoint: &Endpoint, version: &(String, String), info: SystemInfo) -> Machine {
+pub(super) fn machine(endpoint: &Endpoint, product: &str, info: SystemInfo) -> Machine {
     let security = info.security_options.unwrap_or_default();
     // An engine that does not say is an engine that can.
     let lacks = |flag: Option<bool>| flag == Some(false);
@@ -170,8 +170,7 @@ pub(super) fn machine(endpoint: &Endpoint, version: &(String, String), info: Sys
     Machine {
         endpoint: endpoint.host.clone(),
         remote: endpoint.is_remote(),
-        engine: version.0.clone(),
-        api: version.1.clone(),
+        engine: format!("{product} {}", info.server_version.unwrap_or_default()),
         architecture: architecture(&info.architecture.unwrap_or_default()),
         private_cgroups: info.cgroup_version == Some(SystemInfoCgroupVersionEnum::_2),
         cpus: info.ncpu.and_then(|count| u32::try_from(count).ok()).unwrap_or(1),

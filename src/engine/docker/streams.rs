@@ -49,7 +49,7 @@ pub enum Standard {
 }
 
 /// How much is read at a time.
-const BUFFER: usize = 64 * 1024;
+pub(super) const BUFFER: usize = 64 * 1024;
 /// A frame's head: which stream, three zeros, and the length of what follows.
 const HEAD: usize = 8;
 
@@ -57,12 +57,8 @@ impl Docker {
     /// Attaches to a container that was created and not started, so that nothing is missed.
     pub async fn streams(&self, name: &str) -> Result<Streams, EngineError> {
         #[cfg(unix)]
-        if let Some(path) = self.endpoint.host.strip_prefix("unix://") {
-            let request = format!("/v{}/containers/{name}/attach?{}", self.api.client_version(), local::ALL);
-            let path = path.to_owned();
-            // It blocks until the engine answers.
-            let attached = tokio::task::spawn_blocking(move || local::attach(&path, &request)).await;
-            return attached.map_err(io::Error::from).flatten().map_err(|reason| EngineError::Failed {
+        if let Some(socket) = self.endpoint.socket() {
+            return super::local::attach(socket, name).await.map_err(|reason| EngineError::Failed {
                 what: format!("attach to container {name}"),
                 reason: crate::engine::error::Reason(reason.to_string()),
             });
@@ -119,7 +115,7 @@ impl Output for AnyOutput {
 }
 
 /// A connection that frames come from.
-struct Frames<R> {
+pub(super) struct Frames<R> {
     reader: R,
     buffer: Vec<u8>,
     /// What was read and not handed on.
@@ -127,7 +123,8 @@ struct Frames<R> {
 }
 
 impl<R: Read> Frames<R> {
-    fn new(reader: R, begun: &[u8]) -> Self {
+    /// `begun` was read already, no more than [`BUFFER`].
+    pub(super) fn new(reader: R, begun: &[u8]) -> Self {
         let mut buffer = vec![0; BUFFER];
         buffer[..begun.len()].copy_from_slice(begun);
         Self { reader, buffer, read: 0..begun.len() }
@@ -151,7 +148,7 @@ impl<R: Read> Frames<R> {
         }
     }
 
-    fn copy_all(mut self, sink: &mut Sink<'_>) -> io::Result<()> {
+    pub(super) fn copy_all(mut self, sink: &mut Sink<'_>) -> io::Result<()> {
         // Of the frame that is being read: where it goes, and how much of it is to come.
         let (mut to, mut left) = (Standard::Out, 0);
         loop {
@@ -171,81 +168,6 @@ impl<R: Read> Frames<R> {
                 let whole = left == 0 && self.read.is_empty();
                 return if whole { Ok(()) } else { Err(io::ErrorKind::UnexpectedEof.into()) };
             }
-        }
-    }
-}
-
-#[cfg(unix)]
-mod local {
-    //! Over the engine's socket on this machine.
-
-    use std::io::{self, Read, Write};
-    use std::net::Shutdown;
-    use std::os::unix::net::UnixStream;
-    use std::sync::Arc;
-    use std::time::Duration;
-
-    use super::{BUFFER, Frames, Input, Output, Sink, Streams};
-
-    pub(super) const ALL: &str = "stream=1&stdin=1&stdout=1&stderr=1";
-    /// For the head of the engine's answer.
-    const PATIENCE: Duration = Duration::from_secs(30);
-    /// The longest head of an answer, in bytes.
-    const LONGEST: usize = 16 * 1024;
-
-    /// Asks for the connection itself, which then carries the streams.
-    pub(super) fn attach(socket: &str, request: &str) -> io::Result<Streams> {
-        let mut stream = UnixStream::connect(socket)?;
-        stream.set_read_timeout(Some(PATIENCE))?;
-        let asked = format!(
-            "POST {request} HTTP/1.1\r\nHost: docker\r\nConnection: Upgrade\r\nUpgrade: tcp\r\nContent-Length: 0\r\n\r\n"
-        );
-        stream.write_all(asked.as_bytes())?;
-        let mut answer = vec![0; LONGEST];
-        let mut read = 0;
-        let end = loop {
-            let count = match stream.read(&mut answer[read..]) {
-                // A signal, which somebody else hears.
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                count => count?,
-            };
-            if count == 0 {
-                let cut = String::from_utf8_lossy(&answer[..read]).into_owned();
-                return Err(io::Error::other(format!("the engine hung up after {cut:?}")));
-            }
-            read += count;
-            if let Some(at) = memchr::memmem::find(&answer[..read], b"\r\n\r\n") {
-                break at + 4;
-            }
-        };
-        let head = String::from_utf8_lossy(&answer[..end]).into_owned();
-        let status = head.split_ascii_whitespace().nth(1).unwrap_or_default();
-        // An engine that did not understand the upgrade hands the connection over all the same.
-        if !matches!(status, "101" | "200") {
-            let words = String::from_utf8_lossy(&answer[end..read]).trim().to_owned();
-            return Err(io::Error::other(format!("the engine answered with status {status}: {words}")));
-        }
-        stream.set_read_timeout(None)?;
-        debug_assert!(read - end <= BUFFER, "what came with the head fits");
-        let output = Frames::new(stream.try_clone()?, &answer[end..read]);
-        Ok(Streams { input: Arc::new(stream), output: Box::new(output) })
-    }
-
-    impl Input for UnixStream {
-        fn write(&self, bytes: &[u8]) -> io::Result<()> {
-            let mut way = self;
-            way.write_all(bytes)
-        }
-
-        fn close(&self) {
-            // One that is closed already is fine.
-            let _ = self.shutdown(Shutdown::Write);
-        }
-    }
-
-    impl Output for Frames<UnixStream> {
-        fn copy(self: Box<Self>, sink: &mut Sink<'_>) -> io::Result<()> {
-            self.copy_all(sink)
         }
     }
 }

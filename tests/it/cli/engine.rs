@@ -103,11 +103,6 @@ async fn answer(State(shared): State<Arc<Shared>>, request: Request) -> Response
     let (head, body) = request.into_parts();
     let body = to_bytes(body, MAX_BODY).await.expect("a body");
     let path = decoded(head.uri.path());
-    // The version of the API comes first, once one was agreed on.
-    let path = match path.strip_prefix("/v1.").and_then(|rest| rest.split_once('/')) {
-        Some((_, rest)) => format!("/{rest}"),
-        None => path,
-    };
     let query = decoded(head.uri.query().unwrap_or_default());
     let call = format!("{} {path}", head.method);
     let text = String::from_utf8_lossy(&body).into_owned();
@@ -147,6 +142,7 @@ fn ordinary(shared: &Shared, call: &str, query: &str, body: &str) -> (u16, Strin
         named.unwrap_or_default().to_owned()
     };
     match call {
+        "GET /_ping" => (200, "OK".to_owned()),
         "GET /version" => ok(version("1.47")),
         "GET /info" => ok(info()),
         "GET /containers/json" | "GET /networks" => ok(json!([])),

@@ -31,7 +31,6 @@ pub(super) fn machine() -> Machine {
     Machine {
         endpoint: "unix:///var/run/docker.sock".to_owned(),
         engine: "Docker Engine 29.0.0".to_owned(),
-        api: "1.52".to_owned(),
         architecture: "amd64".to_owned(),
         cpus: 4,
         ..Machine::default()
