@@ -2,11 +2,14 @@
 """A stdio server in a container for one client: `mcpo-deploy run` against `docker run` with the same
 options, in turn, on the same engine; and against the engine's own attached stream, which both speak.
 
-    benches/run_against_docker.py --programs FOLDER --echo PROGRAM [--runs 20] [--trips 2000] [--pin]
+    cargo build --release --bins
+    cargo build --release --no-default-features --features bridge --example echo-stdio --example relay
+    benches/run_against_docker.py --programs FOLDER --examples FOLDER [--runs 20] [--pin]
 
 Prints, as medians and ratios of pairs: process start to the first answer, a round trip beyond the raw
-stream, resident memory when idle and after 64 MiB in both directions, and the orphans that fifty runs
-leave that were killed at any moment, after one more run.
+stream (also of a relay that does nothing but read and write: the limit of a program in between), resident
+memory when idle and after 64 MiB in both directions, and the orphans that fifty runs leave that were killed
+at any moment, after one more run.
 """
 
 import argparse
@@ -131,9 +134,8 @@ def left():
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--programs", type=pathlib.Path, required=True)
-    parser.add_argument("--echo", type=pathlib.Path, required=True, help="the static program echo-stdio")
+    parser.add_argument("--examples", type=pathlib.Path, required=True, help="where echo-stdio and relay are")
     parser.add_argument("--runs", type=int, default=20)
-    parser.add_argument("--trips", type=int, default=2000)
     parser.add_argument("--pin", action="store_true", help="everything but the engine on one processor")
     options = parser.parse_args()
     if options.pin:
@@ -143,7 +145,7 @@ def main():
         folder = pathlib.Path(name)
         context = folder / "image"
         context.mkdir()
-        (context / "server").write_bytes(options.echo.read_bytes())
+        (context / "server").write_bytes((options.examples / "echo-stdio").read_bytes())
         (context / "server").chmod(0o755)
         (context / "Dockerfile").write_text('FROM scratch\nCOPY server /server\nENTRYPOINT ["/server"]\n')
         output(["docker", "build", "-q", "-t", IMAGE, str(context)])
@@ -153,28 +155,40 @@ def main():
         subprocess.run(ours, cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, check=True)
         line = output([program, "--quiet", "render", "run"], cwd=folder)
         theirs = shlex.split(line[line.index("docker run") :].replace("\\\n", " "))
-        figures = {"start": ([], [])}
+        random.seed(1)
+        mine, their = [], []
         for _ in range(options.runs):
-            figures["start"][0].append(first_answer(ours, folder))
-            figures["start"][1].append(first_answer(theirs, folder))
-        mine, their = figures["start"]
+            # Whoever comes second meets an engine that still clears up.
+            for argv, times in random.sample([(ours, mine), (theirs, their)], 2):
+                times.append(first_answer(argv, folder))
         ratio = statistics.median(a / b for a, b in zip(mine, their))
         print(f"start to the first answer: ours {statistics.median(mine):.0f} ms, docker run {statistics.median(their):.0f} ms, ratio {ratio:.2f}")
 
-        added, of_docker = [], []
-        create = ["docker", "create", *[word for word in theirs[2:]]]
+        create = ["docker", "create", *theirs[2:]]
+        names = ("ours", "relay", "docker run")
+        beyond, bases = {name: [] for name in names}, []
         for _ in range(5):
-            raw, run, docker = Raw(create, folder), Server(ours, folder), Server(theirs, folder)
-            for server in (raw, run, docker):
+            raw = Raw(create, folder)
+            held = output(create, cwd=folder).strip()
+            relay = [str(options.examples.resolve() / "relay"), held]
+            servers = {name: Server(argv, folder) for name, argv in zip(names, (ours, relay, theirs))}
+            times = {server: [] for server in (raw, *servers.values())}
+            for server in times:
                 trips(server, 200)
-            base, through_ours, through_docker = (trips(server, options.trips) for server in (raw, run, docker))
-            added.append(through_ours - base)
-            of_docker.append(through_docker - base)
-            idle = resident(run.child.pid), resident(docker.child.pid)
-            for server in (raw, run, docker):
+            for _ in range(10):
+                for server in random.sample(list(times), len(times)):
+                    times[server].append(trips(server, 200))
+            base = statistics.median(times[raw])
+            bases.append(base)
+            for name, server in servers.items():
+                beyond[name].append(statistics.median(times[server]) - base)
+            idle = {name: resident(server.child.pid) for name, server in servers.items()}
+            for server in times:
                 server.end()
-        print(f"round trip beyond the raw stream ({base:.0f} µs): ours {statistics.median(added):.1f} µs, docker run {statistics.median(of_docker):.1f} µs")
-        print(f"resident when idle: ours {idle[0]:.1f} MiB, docker run {idle[1]:.1f} MiB")
+            subprocess.run(["docker", "rm", "-f", held], capture_output=True)
+        each = ", ".join(f"{name} {statistics.median(times):.1f} µs" for name, times in beyond.items())
+        print(f"round trip beyond the raw stream ({statistics.median(bases):.0f} µs): {each}")
+        print(f"resident when idle: ours {idle['ours']:.1f} MiB, docker run {idle['docker run']:.1f} MiB")
 
         run = Server(ours, folder)
         run.ask()
@@ -183,16 +197,14 @@ def main():
         print(f"64 MiB in both directions: {before:.1f} MiB before, {resident(run.child.pid):.1f} MiB after, {resident(run.child.pid, 'VmHWM'):.1f} MiB at most")
         run.end()
 
-        random.seed(1)
-        for argv, words in ((ours, "ours"),):
-            for _ in range(50):
-                server = Server(argv, folder)
-                time.sleep(random.uniform(0, 0.5))
-                server.child.send_signal(signal.SIGKILL)
-                server.child.wait()
-            after = len(left())
-            subprocess.run(argv, cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, check=True)
-            print(f"{words}: {after} containers after 50 SIGKILLs, {len(left())} after one more run")
+        for _ in range(50):
+            server = Server(ours, folder)
+            time.sleep(random.uniform(0, 0.5))
+            server.child.send_signal(signal.SIGKILL)
+            server.child.wait()
+        after = len(left())
+        subprocess.run(ours, cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, check=True)
+        print(f"{after} containers after 50 SIGKILLs, {len(left())} after one more run")
         subprocess.run([program, "down", "--volumes"], cwd=folder, capture_output=True, check=True)
         subprocess.run(["docker", "rmi", "-f", IMAGE], capture_output=True)
 
