@@ -306,6 +306,18 @@ mod tests {
     use super::*;
 
     #[test]
+    fn an_engine_is_known_by_what_it_calls_itself() {
+        for (name, product) in [
+            ("Docker/27.0.0 (linux)", "Docker Engine"),
+            ("EngineContainerd", "Docker Engine"),
+            ("Libpod/5.2.0 (linux)", "Podman"),
+            ("Podman EngineConmon", "Podman"),
+        ] {
+            assert_eq!(Greeting::of(name, String::new()).product, product, "{name}");
+        }
+    }
+
+    #[test]
     fn versions_compare_by_number() {
         assert!(is_older("1.9", "1.41") && is_older("", "1.41"));
         assert!(!is_older("1.41", "1.41") && !is_older("1.100", "1.41"));
