@@ -168,7 +168,8 @@ pub(super) fn reason(error: &Bollard) -> Reason {
 /// The first cause, where that is the operating system's.
 fn io_cause(error: &Bollard) -> Option<&io::Error> {
     let mut source: Option<&(dyn std::error::Error + 'static)> = Some(error);
-    let mut found = None;
+    // This kind says of itself what its cause says, and leaves that out of what comes after it.
+    let mut found = if let Bollard::IOError { err } = error { Some(err) } else { None };
     while let Some(cause) = source {
         found = cause.downcast_ref::<io::Error>().or(found);
         source = cause.source();
