@@ -80,6 +80,7 @@ mod telemetry;
 mod tls;
 mod tool;
 mod tools;
+mod wakeful;
 mod warm;
 mod wording;
 

@@ -48,7 +48,9 @@ impl Port {
         let (head, body) = request.into_parts();
         let body = Counted::received(body, account.clone());
         let visit = Visit { head, body, account: account.clone(), peer };
+        let under_way = bridge.wakeful.begin();
         let response = self.admit(bridge, caller, visit).await;
+        drop(under_way);
         let mut response = problem::named(response, account.id().as_str());
         if let Some(id) = account.id().value() {
             response.headers_mut().insert(REQUEST_ID, id);

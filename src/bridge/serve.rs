@@ -26,6 +26,7 @@ use super::sessions::Sessions;
 use super::settings::Settings;
 use super::socket::Peer;
 use super::telemetry::Telemetry;
+use super::wakeful::Wakeful;
 use super::warm::Warm;
 
 /// How long to wait after an accept that failed, as it does when file descriptors run out.
@@ -56,6 +57,8 @@ pub(crate) struct Bridge {
     pub(crate) incoming: Budget,
     /// What requests are accounted with.
     pub(crate) telemetry: Arc<Telemetry>,
+    /// For whoever asks again at once.
+    pub(crate) wakeful: Wakeful,
     stopping: watch::Receiver<bool>,
 }
 
@@ -116,6 +119,7 @@ pub async fn run(listeners: impl Into<Listeners>, settings: Settings, shutdown: 
         readiness: Readiness::default(),
         incoming: Budget::new(settings.max_buffered / 2, settings.max_message),
         telemetry,
+        wakeful: Wakeful::here(),
         settings,
         stopping,
     });
@@ -135,6 +139,8 @@ pub async fn run(listeners: impl Into<Listeners>, settings: Settings, shutdown: 
             () = looking.stopped() => {}
         }
     });
+    let awake = Arc::clone(&bridge);
+    tokio::spawn(async move { awake.wakeful.keep(awake.stopped()).await });
     let wires = wires.into_iter().map(|listener| (listener, Port::Wires));
     let metrics = metrics.map(|listener| (listener, Port::Metrics));
     for (listener, port) in wires.chain(metrics) {

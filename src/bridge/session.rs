@@ -30,6 +30,7 @@ use super::serve::Bridge;
 use super::settings::Waits;
 use super::socket::Peer;
 use super::telemetry::Account;
+use super::wakeful::Talk;
 use crate::mcp::{FrameError, LineReader};
 
 /// A client's WebSocket.
@@ -168,9 +169,10 @@ async fn talk(
     let (sink, stream) = socket.split();
     let ear = Ear::new(peer, share, account);
     let grace = bridge.settings.stop_grace;
-    let heard = Heard { spoke, bridge };
+    let talk = Talk::new(&bridge.wakeful);
+    let heard = Heard { spoke, bridge, talk: &talk };
     tokio::select! {
-        end = from_client(stream, first, stdin, &ear) => end,
+        end = from_client(stream, first, stdin, &ear, &talk) => end,
         end = from_server(streams.stdout, streams.share, sink, &ear, heard) => end,
         never = streams.stderr.drain() => match never {},
         // What it sent before it left is still passed on, for as long as a server may take to end.
@@ -212,9 +214,11 @@ async fn from_client(
     first: Bytes,
     stdin: &mut ChildStdin,
     ear: &Ear<'_>,
+    talk: &Talk<'_>,
 ) -> End {
     let mut line = first;
     loop {
+        talk.hears(&line);
         if write_line(stdin, line).await.is_err() {
             // Its last words are still on their way, and the end of its output says more.
             sleep(LAST_WORDS).await;
@@ -248,6 +252,7 @@ async fn from_server(
                     heard.note(&line);
                     ear.account.says(line.len());
                     let sent = send_line(&mut sink, line).await;
+                    heard.talk.says();
                     share.release();
                     sent
                 }
@@ -301,6 +306,7 @@ fn pings(every: Duration) -> Interval {
 struct Heard<'a> {
     spoke: &'a mut bool,
     bridge: &'a Bridge,
+    talk: &'a Talk<'a>,
 }
 
 impl Heard<'_> {

@@ -1,0 +1,303 @@
+//! Staying awake for what comes within microseconds.
+//!
+//! A processor that has nothing to do sleeps, and takes tens of microseconds to wake: for a quick server and a
+//! client that asks again at once, most of a round trip. So the bridge's thread looks for what comes next for a
+//! moment before it sleeps, while no more than one call is under way. Where that was in vain, it sleeps over
+//! ever more of the next events, so that slow servers and clients that think cost next to nothing; where there
+//! is but one processor, it never does, for others need it. See `docs/adr/0011-staying-awake.md`.
+
+use std::future::Future;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
+use std::thread::available_parallelism;
+use std::time::{Duration, Instant};
+
+use memchr::memmem::Finder;
+use tokio::sync::Notify;
+use tokio::task::yield_now;
+
+/// How long it looks: about what falling asleep and waking cost two processes.
+const SPAN: Duration = Duration::from_micros(100);
+/// The most events that are slept over before it is tried anew.
+const MOST_SLEPT_OVER: u32 = 31;
+
+/// What keeps the bridge's thread awake.
+#[derive(Debug)]
+pub(crate) struct Wakeful {
+    /// `None` where it never stays awake.
+    watch: Option<Mutex<Watch>>,
+    begins: Notify,
+}
+
+impl Wakeful {
+    /// As suits this process's share of the machine.
+    pub(crate) fn here() -> Self {
+        Self::with(available_parallelism().map_or(1, usize::from))
+    }
+
+    fn with(processors: usize) -> Self {
+        Self { watch: (processors > 1).then(Mutex::default), begins: Notify::new() }
+    }
+
+    /// A call has come, and is under way until what is returned is dropped.
+    pub(crate) fn begin(&self) -> UnderWay<'_> {
+        self.note(Event::Asked);
+        UnderWay(self)
+    }
+
+    fn note(&self, event: Event) {
+        if self.watch().is_some_and(|mut watch| watch.note(event, Instant::now())) {
+            self.begins.notify_one();
+        }
+    }
+
+    /// Stays awake where it pays, until it is told to stop.
+    pub(crate) async fn keep(&self, stopped: impl Future<Output = ()>) {
+        tokio::pin!(stopped);
+        loop {
+            tokio::select! {
+                () = self.begins.notified() => {}
+                () = &mut stopped => return,
+            }
+            while self.is_awake() {
+                // The runtime looks what has come, without sleeping, after everybody else had a turn.
+                yield_now().await;
+            }
+        }
+    }
+
+    fn is_awake(&self) -> bool {
+        self.watch().is_some_and(|watch| watch.is_awake(Instant::now()))
+    }
+
+    fn watch(&self) -> Option<MutexGuard<'_, Watch>> {
+        // It is valid after every event: a panic elsewhere does not spoil it.
+        Some(self.watch.as_ref()?.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// A call that is under way.
+#[derive(Debug)]
+pub(crate) struct UnderWay<'w>(&'w Wakeful);
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        self.0.note(Event::Answered);
+    }
+}
+
+/// The calls of a connection whose lines are passed on unread: the last one counts, until anything is said.
+#[derive(Debug)]
+pub(crate) struct Talk<'w> {
+    wakeful: &'w Wakeful,
+    is_asked: AtomicBool,
+}
+
+impl<'w> Talk<'w> {
+    pub(crate) fn new(wakeful: &'w Wakeful) -> Self {
+        Self { wakeful, is_asked: AtomicBool::new(false) }
+    }
+
+    /// The client says a line; what has no id is no call.
+    pub(crate) fn hears(&self, line: &[u8]) {
+        static ID: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("\"id\""));
+        if ID.find(line).is_some() {
+            self.wakeful.note(Event::Asked);
+            if self.is_asked.swap(true, Ordering::Relaxed) {
+                self.wakeful.note(Event::Answered);
+            }
+        }
+    }
+
+    /// The server said something.
+    pub(crate) fn says(&self) {
+        if self.is_asked.swap(false, Ordering::Relaxed) {
+            self.wakeful.note(Event::Answered);
+        }
+    }
+}
+
+impl Drop for Talk<'_> {
+    fn drop(&mut self) {
+        self.says();
+    }
+}
+
+/// After what the thread may stay awake.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Event {
+    /// For the server's answer.
+    Asked,
+    /// For the client's next request.
+    Answered,
+}
+
+#[derive(Debug, Default)]
+struct Watch {
+    under_way: usize,
+    /// After what the thread stays awake, and until when.
+    awake: Option<(Event, Instant)>,
+    after: [Luck; 2],
+}
+
+/// How it went after one kind of event.
+#[derive(Debug, Default)]
+struct Luck {
+    /// So many were slept over after the last time in vain.
+    penalty: u32,
+    /// So many are still slept over.
+    left: u32,
+}
+
+impl Watch {
+    /// Something has happened; true where the thread is to stay awake now.
+    fn note(&mut self, event: Event, now: Instant) -> bool {
+        if let Some((before, until)) = self.awake.take() {
+            self.after[before as usize].learn(now < until);
+        }
+        match event {
+            Event::Asked => self.under_way += 1,
+            Event::Answered => self.under_way -= 1,
+        }
+        if self.under_way > 1 {
+            // There is enough to do, and others need the processor for it.
+            self.after = [Luck::NONE, Luck::NONE];
+        } else if self.after[event as usize].is_worth_it() {
+            self.awake = Some((event, now + SPAN));
+        }
+        self.awake.is_some()
+    }
+
+    fn is_awake(&self, now: Instant) -> bool {
+        self.awake.is_some_and(|(_, until)| now < until)
+    }
+}
+
+impl Luck {
+    /// As after many in vain.
+    const NONE: Self = Self { penalty: MOST_SLEPT_OVER, left: MOST_SLEPT_OVER };
+
+    fn learn(&mut self, came: bool) {
+        self.penalty = if came { 0 } else { (2 * self.penalty + 1).min(MOST_SLEPT_OVER) };
+        self.left = self.penalty;
+    }
+
+    fn is_worth_it(&mut self) -> bool {
+        let is_worth_it = self.left == 0;
+        self.left = self.left.saturating_sub(1);
+        is_worth_it
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Arc;
+
+    use rustix::time::{ClockId, clock_gettime};
+    use tokio::time::sleep;
+
+    const QUICK: Duration = Duration::from_micros(50);
+    const SLOW: Duration = Duration::from_millis(1);
+
+    /// Calls one after another; for each, whether the thread stayed awake for the answer and for the next
+    /// request.
+    fn calls(watch: &mut Watch, server: Duration, client: Duration, count: usize) -> Vec<(bool, bool)> {
+        let mut now = Instant::now();
+        let call = |_| {
+            let for_answer = watch.note(Event::Asked, now);
+            now += server;
+            let for_request = watch.note(Event::Answered, now);
+            now += client;
+            (for_answer, for_request)
+        };
+        (0..count).map(call).collect()
+    }
+
+    #[test]
+    fn a_quick_server_and_a_quick_client_find_the_bridge_awake() {
+        assert_eq!(calls(&mut Watch::default(), QUICK, QUICK, 100), [(true, true); 100]);
+    }
+
+    #[test]
+    fn a_slow_server_is_waited_for_ever_less_often_and_a_quick_client_as_ever() {
+        let calls = calls(&mut Watch::default(), SLOW, QUICK, 200);
+        let awake: Vec<usize> = (0..200).filter(|&call| calls[call].0).collect();
+        assert_eq!(awake, [0, 2, 6, 14, 30, 62, 94, 126, 158, 190]);
+        assert!(calls.iter().all(|call| call.1));
+    }
+
+    #[test]
+    fn a_server_that_has_become_quick_finds_it_awake_again() {
+        let mut watch = Watch::default();
+        calls(&mut watch, SLOW, QUICK, 64);
+        let calls = calls(&mut watch, QUICK, QUICK, 64);
+        assert!(calls.iter().skip(31).all(|call| call.0));
+    }
+
+    #[test]
+    fn with_several_calls_under_way_and_for_a_while_after_it_never_stays_awake() {
+        let (mut watch, mut now) = (Watch::default(), Instant::now());
+        watch.note(Event::Asked, now);
+        for event in [Event::Asked, Event::Answered].repeat(50) {
+            now += QUICK;
+            assert!(!watch.note(event, now), "{watch:?}");
+        }
+        now += QUICK;
+        watch.note(Event::Answered, now);
+        let calls = calls(&mut watch, QUICK, QUICK, 64);
+        // Two of the answers before have been slept over already.
+        assert_eq!(calls[..29], [(false, false); 29]);
+        assert_eq!(calls[31..], [(true, true); 33]);
+    }
+
+    #[test]
+    fn on_one_processor_it_never_stays_awake() {
+        let wakeful = Wakeful::with(1);
+        let call = wakeful.begin();
+        assert!(!wakeful.is_awake());
+        drop(call);
+        assert!(!wakeful.is_awake());
+    }
+
+    #[test]
+    fn a_line_without_an_id_is_no_call_and_the_next_word_of_the_server_answers_all() {
+        let wakeful = Wakeful::with(2);
+        let under_way = || wakeful.watch().map(|watch| watch.under_way);
+        let talk = Talk::new(&wakeful);
+        talk.hears(br#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#);
+        assert_eq!(under_way(), Some(0));
+        talk.hears(br#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#);
+        talk.hears(br#"{"jsonrpc":"2.0","id":2,"method":"ping"}"#);
+        assert_eq!(under_way(), Some(1));
+        talk.says();
+        talk.says();
+        assert_eq!(under_way(), Some(0));
+        talk.hears(br#"{"jsonrpc":"2.0","id":3,"method":"ping"}"#);
+        drop(talk);
+        assert_eq!(under_way(), Some(0));
+    }
+
+    fn processor_time() -> Duration {
+        let time = clock_gettime(ClockId::ThreadCPUTime);
+        Duration::new(time.tv_sec.unsigned_abs(), u32::try_from(time.tv_nsec).expect("below a billion"))
+    }
+
+    #[tokio::test]
+    async fn a_call_that_takes_long_does_not_keep_the_processor_busy() {
+        let wakeful = Arc::new(Wakeful::with(2));
+        let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+        let kept = tokio::spawn({
+            let wakeful = Arc::clone(&wakeful);
+            async move { wakeful.keep(async { drop(stopped.await) }).await }
+        });
+        let (before, call) = (processor_time(), wakeful.begin());
+        assert!(wakeful.is_awake());
+        sleep(Duration::from_millis(200)).await;
+        let used = processor_time().saturating_sub(before);
+        assert!(used < Duration::from_millis(100), "{used:?}");
+        assert!(!wakeful.is_awake());
+        drop((call, stop));
+        kept.await.expect("its end");
+    }
+}
