@@ -47,8 +47,11 @@ PAIRS = [
 PINNED_PAIRS = [
     ("WebSocket round trip beyond the raw pipe, µs", "ws", ("pipe", "pipe"), TRIP, "difference", "<=", 30),
 ]
+# What a connection and its first answer take a bare echo is in every set-up.
+FLOOR = ("axum", "stateless")
 IDLE_KIB = 6 * 1024
 WARM_US = 200
+NOTHING = {"rounds": []}
 
 
 def judge(rows):
@@ -64,9 +67,19 @@ def judge(rows):
             pairs = [(our[number], their[number]) for number in sorted(our.keys() & their.keys())]
             of = [round(one / other if how == "ratio" else one - other, 3) for one, other in pairs]
             found.append(verdict(what, pinned, of, sign, bound))
+        floor = values(known.get((*FLOOR, pinned), NOTHING), SETUP)
+        cold, pipe = (values(known.get((peer, wire, pinned), NOTHING), SETUP)
+                      for peer, wire in (("ours", "ws"), ("pipe", "pipe")))
+        if of := [round(cold[number] - pipe[number] - floor[number], 1)
+                  for number in sorted(cold.keys() & pipe.keys() & floor.keys())]:
+            found.append(verdict("WebSocket session set-up beyond spawning by hand and a bare echo's set-up, µs",
+                                 pinned, of, "<=", 150))
         if warm := known.get(("ours-warm", "ws", pinned)):
             of = [round(value, 1) for value in values(warm, SETUP).values()]
             found.append(verdict("WebSocket session set-up with a spare, in all, µs", pinned, of, "<=", WARM_US))
+            spare = values(warm, SETUP)
+            of = [round(spare[number] - floor[number], 1) for number in sorted(spare.keys() & floor.keys())]
+            found.append(verdict("WebSocket session set-up with a spare, beyond a bare echo's set-up, µs", pinned, of, "<=", WARM_US))
     idle = [found["idle_kib"] for row in rows if row["ours"] and not row["pinned"] for found in row["rounds"]]
     found.append(verdict("resident when idle, KiB", False, [kib for kib in idle if kib], "<=", IDLE_KIB))
     return found
