@@ -9,17 +9,16 @@
 use std::future::Future;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
-use std::thread::available_parallelism;
 use std::time::{Duration, Instant};
 
 use memchr::memmem::Finder;
 use tokio::sync::Notify;
 use tokio::task::yield_now;
 
+use crate::model::{Luck, may_stay_awake};
+
 /// How long it looks: about what falling asleep and waking cost two processes.
 const SPAN: Duration = Duration::from_micros(100);
-/// The most events that are slept over before it is tried anew.
-const MOST_SLEPT_OVER: u32 = 31;
 
 /// What keeps the bridge's thread awake.
 #[derive(Debug)]
@@ -32,11 +31,11 @@ pub(crate) struct Wakeful {
 impl Wakeful {
     /// As suits this process's share of the machine.
     pub(crate) fn here() -> Self {
-        Self::with(available_parallelism().map_or(1, usize::from))
+        Self::new(may_stay_awake())
     }
 
-    fn with(processors: usize) -> Self {
-        Self { watch: (processors > 1).then(Mutex::default), begins: Notify::new() }
+    fn new(may_stay_awake: bool) -> Self {
+        Self { watch: may_stay_awake.then(Mutex::default), begins: Notify::new() }
     }
 
     /// A call has come, and is under way until what is returned is dropped.
@@ -140,15 +139,6 @@ struct Watch {
     after: [Luck; 2],
 }
 
-/// How it went after one kind of event.
-#[derive(Debug, Default)]
-struct Luck {
-    /// So many were slept over after the last time in vain.
-    penalty: u32,
-    /// So many are still slept over.
-    left: u32,
-}
-
 impl Watch {
     /// Something has happened; true where the thread is to stay awake now.
     fn note(&mut self, event: Event, now: Instant) -> bool {
@@ -170,22 +160,6 @@ impl Watch {
 
     fn is_awake(&self, now: Instant) -> bool {
         self.awake.is_some_and(|(_, until)| now < until)
-    }
-}
-
-impl Luck {
-    /// As after many in vain.
-    const NONE: Self = Self { penalty: MOST_SLEPT_OVER, left: MOST_SLEPT_OVER };
-
-    fn learn(&mut self, came: bool) {
-        self.penalty = if came { 0 } else { (2 * self.penalty + 1).min(MOST_SLEPT_OVER) };
-        self.left = self.penalty;
-    }
-
-    fn is_worth_it(&mut self) -> bool {
-        let is_worth_it = self.left == 0;
-        self.left = self.left.saturating_sub(1);
-        is_worth_it
     }
 }
 
@@ -253,7 +227,7 @@ mod tests {
 
     #[test]
     fn on_one_processor_it_never_stays_awake() {
-        let wakeful = Wakeful::with(1);
+        let wakeful = Wakeful::new(false);
         let call = wakeful.begin();
         assert!(!wakeful.is_awake());
         drop(call);
@@ -262,7 +236,7 @@ mod tests {
 
     #[test]
     fn a_line_without_an_id_is_no_call_and_the_next_word_of_the_server_answers_all() {
-        let wakeful = Wakeful::with(2);
+        let wakeful = Wakeful::new(true);
         let under_way = || wakeful.watch().map(|watch| watch.under_way);
         let talk = Talk::new(&wakeful);
         talk.hears(br#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#);
@@ -285,7 +259,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_call_that_takes_long_does_not_keep_the_processor_busy() {
-        let wakeful = Arc::new(Wakeful::with(2));
+        let wakeful = Arc::new(Wakeful::new(true));
         let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
         let kept = tokio::spawn({
             let wakeful = Arc::clone(&wakeful);

@@ -5,6 +5,7 @@
 mod image;
 pub mod label;
 mod lease;
+mod luck;
 mod name;
 mod secrecy;
 mod secret;
@@ -13,6 +14,7 @@ mod user;
 
 pub use image::{ImageRef, InvalidImageRef};
 pub use lease::Lease;
+pub use luck::{Luck, may_stay_awake};
 pub use name::{InvalidProject, ProjectName};
 pub use secrecy::{is_known_secret, is_secret_name, is_secret_value, secret_argument};
 pub use secret::Secret;

@@ -10,6 +10,7 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::timeout;
 
+use super::eager::Eager;
 use super::streams::{BUFFER, Frames, Input, Output, Sink, Streams};
 
 const ALL: &str = "stream=1&stdin=1&stdout=1&stderr=1";
@@ -79,7 +80,7 @@ pub(super) async fn attach(socket: &str, container: &str) -> io::Result<Streams>
     let stream = answer.stream.into_std()?;
     stream.set_nonblocking(false)?;
     debug_assert!(answer.rest.len() <= BUFFER, "what came with the head fits");
-    let output = Frames::new(stream.try_clone()?, &answer.rest);
+    let output = Frames::new(Eager::new(stream.try_clone()?), &answer.rest);
     Ok(Streams { input: Arc::new(stream), output: Box::new(output) })
 }
 
@@ -95,7 +96,7 @@ impl Input for UnixStream {
     }
 }
 
-impl Output for Frames<UnixStream> {
+impl Output for Frames<Eager> {
     fn copy(self: Box<Self>, sink: &mut Sink<'_>) -> io::Result<()> {
         self.copy_all(sink)
     }

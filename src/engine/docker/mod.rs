@@ -5,6 +5,8 @@ mod build;
 mod client;
 mod create;
 mod deadline;
+#[cfg(unix)]
+mod eager;
 mod given;
 mod handshake;
 #[cfg(unix)]
