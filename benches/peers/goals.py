@@ -75,9 +75,9 @@ def judge(rows):
             found.append(verdict("WebSocket session set-up beyond spawning by hand and a bare echo's set-up, µs",
                                  pinned, of, "<=", 150))
         if warm := known.get(("ours-warm", "ws", pinned)):
-            of = [round(value, 1) for value in values(warm, SETUP).values()]
-            found.append(verdict("WebSocket session set-up with a spare, in all, µs", pinned, of, "<=", WARM_US))
             spare = values(warm, SETUP)
+            of = [round(value, 1) for value in spare.values()]
+            found.append(verdict("WebSocket session set-up with a spare, in all, µs", pinned, of, "<=", WARM_US))
             of = [round(spare[number] - floor[number], 1) for number in sorted(spare.keys() & floor.keys())]
             found.append(verdict("WebSocket session set-up with a spare, beyond a bare echo's set-up, µs", pinned, of, "<=", WARM_US))
     idle = [found["idle_kib"] for row in rows if row["ours"] and not row["pinned"] for found in row["rounds"]]
