@@ -38,7 +38,9 @@ use crate::diagnostic::{Diagnostic, Exit, Failure};
 use crate::engine::{Docker, Endpoint, EngineError, Programs, execute, with_log_folder};
 use crate::env::Env;
 use crate::mcp::{self, CallError, ConnectError, Patience, Tool, ToolAnswer};
-use crate::plan::{Container, Desired, Event, Events, Images, Observed, Profile, desired, known_user, steps};
+use crate::plan::{
+    Container, Desired, Event, Events, Images, Observed, Plan, PlanError, Profile, desired, known_user, steps,
+};
 use crate::wire::door::Door;
 use crate::wire::url::UrlError;
 use crate::wire::{OpenError, open};
@@ -115,9 +117,14 @@ pub(crate) async fn make_ground(
     programs: &Programs,
     events: &dyn Events,
 ) -> Result<(), Failure> {
-    let planned = steps(wanted, stack, observed);
-    let plan = with_log_folder(planned, std::slice::from_ref(&wanted.stdio), observed)?;
+    let plan = ground(wanted, stack, observed)?;
     execute(&plan, docker, programs, &observed.machine.architecture, events, async |_| Ok(())).await
+}
+
+/// The steps to it.
+pub(crate) fn ground(wanted: &Desired, stack: &Stack, observed: &Observed) -> Result<Plan, PlanError> {
+    let planned = steps(wanted, stack, observed);
+    with_log_folder(planned, std::slice::from_ref(&wanted.stdio), observed)
 }
 
 /// A client of one server, which it found out how to speak with: with a handshake, stateless or bare. One

@@ -7,11 +7,11 @@ use super::host_ports;
 use super::session::{Session, Users};
 use crate::diagnostic::Failure;
 use crate::engine::{execute, with_log_folder};
-use crate::library::make_ground;
+use crate::library::{ground, make_ground};
 use crate::model::{ImageRef, User};
 use crate::plan::{
-    BridgeBase, Desired, ImageFacts, ImageInputs, Images, LiveContainer, Observed, Op, Plan, Profile,
-    Service, Step, bridge_step, desired, image_steps, stands_in_for_ours, steps,
+    BridgeBase, Container, Desired, ImageFacts, ImageInputs, Images, LiveContainer, Observed, Op, Plan,
+    Profile, Service, Step, bridge_step, desired, image_steps, stands_in_for_ours, steps,
 };
 
 /// A deployment as it was found, and what it should be.
@@ -24,7 +24,11 @@ pub(super) struct Deployment {
 impl Deployment {
     /// Looks at what is.
     pub(super) async fn look(session: &Session<'_>, profile: Profile, users: Users) -> Result<Self, Failure> {
-        let observed = session.observe(users).await?;
+        Ok(Self::of(session, profile, session.observe(users).await?))
+    }
+
+    /// As it was found.
+    pub(super) fn of(session: &Session<'_>, profile: Profile, observed: Observed) -> Self {
         let found = Self { profile, observed, inputs: None };
         if stands_in_for_ours(&session.stack, &found.observed) {
             session.reporter().note(&format!(
@@ -32,7 +36,7 @@ impl Deployment {
                 session.stack.orchestrator.image
             ));
         }
-        Ok(found)
+        found
     }
 
     /// Looks at what was brought up: the application too, where it is there and still described.
@@ -83,13 +87,24 @@ impl Deployment {
     /// Makes what a container of the stdio server stands on and is not there, and returns what should be:
     /// nothing that keeps running. An engine would make a volume that is missing by itself, as nobody's.
     pub(super) async fn stand_on(&self, session: &Session<'_>) -> Result<Desired, Failure> {
+        let desired = self.stdio(session)?;
+        self.make_ground(session, &desired).await?;
+        Ok(desired)
+    }
+
+    /// The stdio server's container as it should be, where everything that it stands on is there.
+    pub(super) fn stands(&self, session: &Session<'_>) -> Option<Container> {
+        let desired = self.stdio(session).ok()?;
+        let ground = ground(&desired, &session.stack, &self.observed).ok()?;
+        ground.steps.is_empty().then_some(desired.stdio)
+    }
+
+    fn stdio(&self, session: &Session<'_>) -> Result<Desired, Failure> {
         let image = &session.stack.orchestrator.image;
         if !self.observed.images.contains_key(image) {
             return Err(CliError::NoImage(image.to_string()).into());
         }
-        let desired = Desired { containers: Vec::new(), ..self.desired(session)? };
-        self.make_ground(session, &desired).await?;
-        Ok(desired)
+        Ok(Desired { containers: Vec::new(), ..self.desired(session)? })
     }
 
     /// Makes what is not there of a network, a volume, and a folder for logs.

@@ -137,11 +137,11 @@ struct Server {
 /// Creates the container, what it stands on, and starts it.
 async fn open(session: &Session<'_>, command: Vec<String>) -> Result<Opened, Failure> {
     let docker = &session.docker;
-    let (deployment, leased) =
-        tokio::join!(Deployment::look(session, Profile::Bridge, Users::KnownOrLookedUp), Leased::on(docker));
-    let (deployment, leased) = (deployment?, leased?);
-    let container = for_client(&deployment.stand_on(session).await?.stdio, command);
-    let placed = create_for_client(docker, &container, &Claim::of(&session.stack), &leased).await?;
+    let (observed, leased) =
+        tokio::join!(session.observe_presuming(Users::KnownOrLookedUp), Leased::on(docker));
+    let leased = leased?;
+    let found = Deployment::of(session, Profile::Bridge, observed?);
+    let placed = create(session, found, command, &leased).await?;
     match start(docker, &placed).await {
         Ok(server) => Ok(Opened { name: placed.name, server, leased }),
         Err(error) => {
@@ -151,17 +151,42 @@ async fn open(session: &Session<'_>, command: Vec<String>) -> Result<Opened, Fai
     }
 }
 
+/// Creates the container. Where it needs nothing but itself, the answer about the engine's machine is not waited
+/// for until it is there; where the machine is not as presumed, it is created anew as it should be.
+async fn create(
+    session: &Session<'_>,
+    mut found: Deployment,
+    command: Vec<String>,
+    leased: &Leased,
+) -> Result<Placed, Failure> {
+    let (docker, claim) = (&session.docker, Claim::of(&session.stack));
+    let presumed = found.stands(session).map(|stdio| for_client(&stdio, command.clone()));
+    let early = async { Some(create_for_client(docker, presumed.as_ref()?, &claim, leased).await) };
+    let (early, machine) = tokio::join!(early, docker.machine());
+    let wanted = async {
+        found.observed.machine = machine?;
+        let stdio = found.stand_on(session).await?.stdio;
+        Ok::<_, Failure>(for_client(&stdio, command))
+    };
+    let wanted = wanted.await;
+    match early {
+        Some(created) if wanted.as_ref().ok() == presumed.as_ref() => return Ok(created?),
+        Some(Ok(placed)) => docker.remove(&placed.name, true).await?,
+        Some(Err(_)) | None => {}
+    }
+    Ok(create_for_client(docker, &wanted?, &claim, leased).await?)
+}
+
 async fn start(docker: &Docker, placed: &Placed) -> Result<Server, EngineError> {
     let ending = docker.ending(placed);
     let Streams { input, output } = docker.streams(&placed.name).await?;
+    let (docker, name) = (docker.clone(), placed.name.clone());
+    let starting = tokio::spawn(async move { docker.start(&name).await });
     let (tell, heard) = unbounded_channel();
     let (way_in, told, watching) = (Arc::clone(&input), tell.clone(), tell.clone());
     std::thread::spawn(move || carry_in(&*way_in, &told));
     std::thread::spawn(move || watch_client(&watching));
     std::thread::spawn(move || carry_out(output, &tell));
-    // The server may have answered before the engine says that it has started.
-    let (docker, name) = (docker.clone(), placed.name.clone());
-    let starting = tokio::spawn(async move { docker.start(&name).await });
     Ok(Server { input, heard, starting, ending })
 }
 

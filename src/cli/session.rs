@@ -118,12 +118,18 @@ impl Session<'_> {
 
     /// What is, with the users of images as numbers, as far as `users` are known.
     pub(super) async fn observe(&self, users: Users) -> Result<Observed, Failure> {
+        let (machine, found) = tokio::join!(self.docker.machine(), self.observe_presuming(users));
+        Ok(Observed { machine: machine?, ..found? })
+    }
+
+    /// The same, but for the machine, which is taken for a likely one.
+    pub(super) async fn observe_presuming(&self, users: Users) -> Result<Observed, Failure> {
         let stack = &self.stack;
         let app = stack.app.as_ref().map(|app| &app.image);
         let images: BTreeSet<&ImageRef> =
             [&stack.orchestrator.image, &stack.bridge.image].into_iter().chain(app).collect();
         let images: Vec<&ImageRef> = images.into_iter().collect();
-        let mut observed = self.docker.observe(&stack.project, &images).await?;
+        let mut observed = self.docker.observe_presuming(&stack.project, &images).await?;
         for image in images {
             let Some(mut facts) = observed.images.get(image).filter(|facts| facts.names_user()).cloned()
             else {

@@ -15,6 +15,7 @@ mod place;
 mod reconnecting;
 mod refusing;
 mod rendering;
+mod running;
 mod stub;
 mod taking_back;
 mod texts;

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::{IpAddr, Ipv4Addr};
+use std::path::Path;
 
 use bollard::models::{
     ContainerInspectResponse, ContainerSummary, DeviceMapping, DeviceRequest, HealthStatusEnum, HostConfig,
@@ -28,14 +29,25 @@ impl Docker {
         project: &ProjectName,
         images: &[&ImageRef],
     ) -> Result<Observed, EngineError> {
-        let (machine, containers, networks, volumes, images) = tokio::try_join!(
-            self.machine(),
+        let (machine, found) = tokio::try_join!(self.machine(), self.observe_presuming(project, images))?;
+        Ok(Observed { machine, ..found })
+    }
+
+    /// The same, but for the machine, which is taken for a likely one: an engine runs other programs before it
+    /// describes it, and answers everything else sooner.
+    pub async fn observe_presuming(
+        &self,
+        project: &ProjectName,
+        images: &[&ImageRef],
+    ) -> Result<Observed, EngineError> {
+        let (containers, networks, volumes, images) = tokio::try_join!(
             self.containers(project),
             self.networks(),
             self.volumes(),
             self.images(images),
         )?;
         let (containers, foreign_names, held_ports) = containers;
+        let machine = likely_machine(&self.endpoint);
         Ok(Observed { machine, images, containers, networks, volumes, foreign_names, held_ports })
     }
 
@@ -179,6 +191,16 @@ pub(super) fn machine(endpoint: &Endpoint, product: &str, info: SystemInfo) -> M
             .filter(|(_, lacks)| *lacks)
             .map(|(protection, _)| protection)
             .collect(),
+    }
+}
+
+/// One that can do whatever is asked, with cgroups as they are here.
+fn likely_machine(endpoint: &Endpoint) -> Machine {
+    Machine {
+        endpoint: endpoint.host.clone(),
+        remote: endpoint.is_remote(),
+        private_cgroups: Path::new("/sys/fs/cgroup/cgroup.controllers").exists(),
+        ..Machine::any()
     }
 }
 
