@@ -6,13 +6,15 @@ options, in turn, on the same engine; and against the engine's own attached stre
     cargo build --release --no-default-features --features bridge --example echo-stdio --example relay
     benches/run_against_docker.py --programs FOLDER --examples FOLDER [--runs 20] [--pin]
 
-Prints, as medians and ratios of pairs: process start to the first answer, a round trip beyond the raw
+Prints, as medians and ratios of pairs: process start to the first answer (also of the engine alone, from its
+first request to its first byte from the server: the limit of whoever asks it), a round trip beyond the raw
 stream (also of a relay that does nothing but read and write: the limit of a program in between), resident
 memory when idle and after 64 MiB in both directions, and the orphans that fifty runs leave that were killed
 at any moment, after one more run.
 """
 
 import argparse
+import http.client
 import json
 import os
 import pathlib
@@ -59,17 +61,23 @@ class Server:
         self.child.wait(60)
 
 
+def attached(name):
+    """The engine's connection to a container's streams."""
+    stream = socket.socket(socket.AF_UNIX)
+    stream.connect("/var/run/docker.sock")
+    path = f"/v1.41/containers/{name}/attach?stream=1&stdin=1&stdout=1"
+    stream.sendall(f"POST {path} HTTP/1.1\r\nHost: d\r\nConnection: Upgrade\r\nUpgrade: tcp\r\nContent-Length: 0\r\n\r\n".encode())
+    head = stream.recv(65536)
+    assert head.startswith(b"HTTP/1.1 101"), head
+    return stream
+
+
 class Raw:
     """The attached stream of a container, as the engine has it."""
 
     def __init__(self, create, cwd):
         self.name = output(create, cwd=cwd).strip()
-        self.socket = socket.socket(socket.AF_UNIX)
-        self.socket.connect("/var/run/docker.sock")
-        path = f"/v1.41/containers/{self.name}/attach?stream=1&stdin=1&stdout=1"
-        self.socket.sendall(f"POST {path} HTTP/1.1\r\nHost: d\r\nConnection: Upgrade\r\nUpgrade: tcp\r\nContent-Length: 0\r\n\r\n".encode())
-        head = self.socket.recv(65536)
-        assert head.startswith(b"HTTP/1.1 101"), head
+        self.socket = attached(self.name)
         output(["docker", "start", self.name])
 
     def ask(self, line=LINE):
@@ -84,12 +92,55 @@ class Raw:
         subprocess.run(["docker", "rm", "-f", self.name], capture_output=True)
 
 
+def post(path, body=None):
+    """One request to the engine, and its answer."""
+    connection = http.client.HTTPConnection("engine")
+    connection.sock = socket.socket(socket.AF_UNIX)
+    connection.sock.connect("/var/run/docker.sock")
+    connection.request("POST", path, json.dumps(body) if body else None, {"Content-Type": "application/json"})
+    answer = connection.getresponse()
+    text = answer.read()
+    assert answer.status < 300, text
+    connection.close()
+    return json.loads(text) if text else None
+
+
+def engine_alone(body):
+    """A container that is known in full, created, attached to, started and asked, without any program."""
+    begun = time.monotonic()
+    name = post("/v1.41/containers/create", body)["Id"]
+    stream = attached(name)
+    post(f"/v1.41/containers/{name}/start")
+    stream.sendall(LINE)
+    stream.recv(65536)
+    took = time.monotonic() - begun
+    stream.close()
+    subprocess.run(["docker", "wait", name], capture_output=True)
+    return took * 1000
+
+
+def whole(create, cwd):
+    """What the engine is asked for by a `docker create`, as its API takes it."""
+    name = output(create, cwd=cwd).strip()
+    [found] = json.loads(output(["docker", "inspect", name]))
+    output(["docker", "rm", name])
+    networks = {network: {} for network in found["NetworkSettings"]["Networks"]}
+    return {**found["Config"], "HostConfig": found["HostConfig"], "NetworkingConfig": {"EndpointsConfig": networks}}
+
+
 def first_answer(argv, cwd):
     server = Server(argv, cwd)
     server.ask()
     took = time.monotonic() - server.begun
     server.end()
     return took * 1000
+
+
+def between(ones, others):
+    """The median of pairs' ratios, and where nine of ten medians lie of as many pairs drawn from these."""
+    ratios = [one / other for one, other in zip(ones, others)]
+    drawn = sorted(statistics.median(random.choices(ratios, k=len(ratios))) for _ in range(2000))
+    return f"{statistics.median(ratios):.3f} ({drawn[100]:.3f} to {drawn[1899]:.3f})"
 
 
 def trips(server, count):
@@ -156,15 +207,19 @@ def main():
         line = output([program, "--quiet", "render", "run"], cwd=folder)
         theirs = shlex.split(line[line.index("docker run") :].replace("\\\n", " "))
         random.seed(1)
-        mine, their = [], []
+        create = ["docker", "create", *theirs[2:]]
+        body = whole(create, folder)
+        mine, their, alone = [], [], []
+        begin = [(mine, lambda: first_answer(ours, folder)), (their, lambda: first_answer(theirs, folder)), (alone, lambda: engine_alone(body))]
         for _ in range(options.runs):
             # Whoever comes second meets an engine that still clears up.
-            for argv, times in random.sample([(ours, mine), (theirs, their)], 2):
-                times.append(first_answer(argv, folder))
-        ratio = statistics.median(a / b for a, b in zip(mine, their))
-        print(f"start to the first answer: ours {statistics.median(mine):.0f} ms, docker run {statistics.median(their):.0f} ms, ratio {ratio:.2f}")
+            for times, start in random.sample(begin, len(begin)):
+                times.append(start())
+        print(
+            f"start to the first answer: ours {statistics.median(mine):.0f} ms, docker run {statistics.median(their):.0f} ms, "
+            f"ratio {between(mine, their)}; the engine alone {statistics.median(alone):.0f} ms, ratio {between(alone, their)}"
+        )
 
-        create = ["docker", "create", *theirs[2:]]
         names = ("ours", "relay", "docker run")
         beyond, bases = {name: [] for name in names}, []
         for _ in range(5):
