@@ -54,6 +54,7 @@ class Bench:
             bridge=pathlib.Path(args.bridge).resolve(),
             options=args.option,
             limit=PROGRAMS / "examples" / "echo-http",
+            relay=PROGRAMS / "examples" / "echo-ws",
             server=PROGRAMS / "examples" / "echo-stdio",
         )
         # The last core, which has the least to do with interrupts.

@@ -53,6 +53,7 @@ class World:
     bridge: pathlib.Path
     options: list
     limit: pathlib.Path
+    relay: pathlib.Path
     server: pathlib.Path
 
 
@@ -99,6 +100,10 @@ def limit(world):
 
 def limit_alone(world):
     return on_port(lambda port: [world.limit, f"127.0.0.1:{port}", "--alone", ALONE, world.server])
+
+
+def relay(world):
+    return on_port(lambda port: [world.relay, f"127.0.0.1:{port}", world.server])
 
 
 def stand_ins(world):
@@ -174,6 +179,7 @@ CONTENDERS = [
     Contender("axum", "bare axum echo (limit)", [Wire("stateless"), Wire("modern")], limit),
     Contender("axum-alone", "axum echo, one server a call (limit)", [Wire("stateless"), Wire("modern")],
               limit_alone),
+    Contender("relay", "bare WebSocket relay, one server a connection (limit)", [Wire("ws", "/")], relay),
     Contender("ours", "mcp-bridge", [Wire(kind, {"ws": "/", "tool": "/tools"}.get(kind, "/mcp")) for kind in OURS],
               ours, ours=True),
     Contender("ours-warm", "mcp-bridge, a spare for each session", [Wire("ws", "/")], ours_warm, only_setup=True),

@@ -24,7 +24,9 @@ LARGE = ("large", "times", "p50_us")
 PAIRS = [
     ("WebSocket round trip, of the guide's bridge", "ws", ("guide-ws", "ws"), TRIP, "ratio", "<=", 0.45),
     ("WebSocket requests/s, of the guide's bridge", "ws", ("guide-ws", "ws"), RATE, "ratio", ">=", 3),
+    ("WebSocket requests/s, of a bare relay", "ws", ("relay", "ws"), RATE, "ratio", ">=", 0.75),
     ("WebSocket session set-up beyond spawning by hand, µs", "ws", ("pipe", "pipe"), SETUP, "difference", "<=", 150),
+    ("WebSocket session set-up beyond a bare relay's, which spawns too, µs", "ws", ("relay", "ws"), SETUP, "difference", "<=", 150),
     ("One 8 MiB message by WebSocket, of the raw pipe", "ws", ("pipe", "pipe"), LARGE, "ratio", "<=", 2),
     ("REST requests/s, of mcpo", "rest", ("mcpo", "tool"), RATE, "ratio", ">=", 20),
     ("REST on the tool's path, requests/s, of mcpo", "tool", ("mcpo", "tool"), RATE, "ratio", ">=", 20),
@@ -46,6 +48,7 @@ PAIRS = [
 # Where only one core counts.
 PINNED_PAIRS = [
     ("WebSocket round trip beyond the raw pipe, µs", "ws", ("pipe", "pipe"), TRIP, "difference", "<=", 30),
+    ("WebSocket round trip beyond a bare relay's, µs", "ws", ("relay", "ws"), TRIP, "difference", "<=", 30),
 ]
 # What a connection and its first answer take a bare echo is in every set-up.
 FLOOR = ("axum", "stateless")
@@ -68,12 +71,6 @@ def judge(rows):
             of = [round(one / other if how == "ratio" else one - other, 3) for one, other in pairs]
             found.append(verdict(what, pinned, of, sign, bound))
         floor = values(known.get((*FLOOR, pinned), NOTHING), SETUP)
-        cold, pipe = (values(known.get((peer, wire, pinned), NOTHING), SETUP)
-                      for peer, wire in (("ours", "ws"), ("pipe", "pipe")))
-        if of := [round(cold[number] - pipe[number] - floor[number], 1)
-                  for number in sorted(cold.keys() & pipe.keys() & floor.keys())]:
-            found.append(verdict("WebSocket session set-up beyond spawning by hand and a bare echo's set-up, µs",
-                                 pinned, of, "<=", 150))
         if warm := known.get(("ours-warm", "ws", pinned)):
             spare = values(warm, SETUP)
             of = [round(value, 1) for value in spare.values()]

@@ -59,17 +59,23 @@ impl Wakeful {
                 () = self.begins.notified() => {}
                 () = &mut stopped => return,
             }
-            while self.is_awake() {
+            while let Some(until) = self.until() {
+                // Before the look: whoever was kept from running looks once more.
+                let is_last = Instant::now() >= until;
                 // The runtime looks what has come, without sleeping, after everybody else had a turn.
                 yield_now().await;
                 // And so has everybody else on this processor, who may be the one who is waited for.
                 std::thread::yield_now();
+                if is_last && let Some(mut watch) = self.watch() {
+                    watch.give_up(until);
+                }
             }
         }
     }
 
-    fn is_awake(&self) -> bool {
-        self.watch().is_some_and(|watch| watch.is_awake(Instant::now()))
+    /// Until when the thread stays awake, where it does.
+    fn until(&self) -> Option<Instant> {
+        self.watch()?.awake.map(|(_, until)| until)
     }
 
     fn watch(&self) -> Option<MutexGuard<'_, Watch>> {
@@ -145,8 +151,8 @@ struct Watch {
 impl Watch {
     /// Something has happened; true where the thread is to stay awake now.
     fn note(&mut self, event: Event, now: Instant) -> bool {
-        if let Some((before, until)) = self.awake.take() {
-            self.after[before as usize].learn(now < until);
+        if let Some((before, _)) = self.awake.take() {
+            self.after[before as usize].learn(true);
         }
         match event {
             Event::Asked => self.under_way += 1,
@@ -161,8 +167,11 @@ impl Watch {
         self.awake.is_some()
     }
 
-    fn is_awake(&self, now: Instant) -> bool {
-        self.awake.is_some_and(|(_, until)| now < until)
+    /// Nothing came until then.
+    fn give_up(&mut self, until: Instant) {
+        if let Some((event, _)) = self.awake.take_if(|(_, awake)| *awake == until) {
+            self.after[event as usize].learn(false);
+        }
     }
 }
 
@@ -181,13 +190,15 @@ mod tests {
     /// request.
     fn calls(watch: &mut Watch, server: Duration, client: Duration, count: usize) -> Vec<(bool, bool)> {
         let mut now = Instant::now();
-        let call = |_| {
-            let for_answer = watch.note(Event::Asked, now);
-            now += server;
-            let for_request = watch.note(Event::Answered, now);
-            now += client;
-            (for_answer, for_request)
+        let mut pass = |watch: &mut Watch, event, time| {
+            let stays_awake = watch.note(event, now);
+            now += time;
+            if let Some((_, until)) = watch.awake.filter(|(_, until)| *until < now) {
+                watch.give_up(until);
+            }
+            stays_awake
         };
+        let call = |_| (pass(watch, Event::Asked, server), pass(watch, Event::Answered, client));
         (0..count).map(call).collect()
     }
 
@@ -202,6 +213,15 @@ mod tests {
         let awake: Vec<usize> = (0..200).filter(|&call| calls[call].0).collect();
         assert_eq!(awake, [0, 32, 64, 96, 128, 160, 192]);
         assert!(calls.iter().all(|call| call.1));
+    }
+
+    #[test]
+    fn what_comes_before_the_last_look_was_not_waited_for_in_vain_however_late_that_is() {
+        let (mut watch, mut now) = (Watch::default(), Instant::now());
+        for event in [Event::Asked, Event::Answered].repeat(50) {
+            assert!(watch.note(event, now), "{watch:?}");
+            now += SLOW;
+        }
     }
 
     #[test]
@@ -232,9 +252,9 @@ mod tests {
     fn on_one_processor_it_never_stays_awake() {
         let wakeful = Wakeful::new(false);
         let call = wakeful.begin();
-        assert!(!wakeful.is_awake());
+        assert_eq!(wakeful.until(), None);
         drop(call);
-        assert!(!wakeful.is_awake());
+        assert_eq!(wakeful.until(), None);
     }
 
     #[test]
@@ -270,11 +290,11 @@ mod tests {
         });
         let (before, call) = (processor_time(), wakeful.begin());
         // Not whether it still is: whoever is kept from running for a moment may be past that.
-        assert!(wakeful.watch().is_some_and(|watch| watch.awake.is_some()));
+        assert!(wakeful.until().is_some());
         sleep(Duration::from_millis(200)).await;
         let used = processor_time().saturating_sub(before);
         assert!(used < Duration::from_millis(100), "{used:?}");
-        assert!(!wakeful.is_awake());
+        assert_eq!(wakeful.until(), None);
         drop((call, stop));
         kept.await.expect("its end");
     }
