@@ -7,7 +7,7 @@ scheduler free and with everything pinned to one core. Prints a table of medians
 pairs from the same round; writes everything as JSON, from which `benches/plot.py` makes the plots and
 the tables of docs/benchmarks.md. A peer that cannot be installed or started is listed with the reason.
 
-    benches/bridge_against_peers.py [--bridge PATH] [--scratch FOLDER] [--rounds 3] [--quick]
+    benches/bridge_against_peers.py [--bridge PATH] [--scratch FOLDER] [--rounds 9] [--quick]
                                     [--only NAME,NAME] [--out result.json]
 
 The guide's two programs listen on 0.0.0.0:8765 and :5000, as they are written there; everything else
@@ -38,8 +38,9 @@ PROGRAMS = ROOT / "target" / f"{platform.machine()}-unknown-linux-gnu" / "releas
 CLIENTS = 16
 LARGE = 8 * 1024 * 1024
 LONGEST_MEASURE = 300
-# What each measurement is of: runs, calls, seconds, large messages.
-FULL = {"setup": 50, "sequential": 3000, "storm": 4.0, "large": 3}
+# What each measurement is of: runs, calls, seconds, large messages. Many short rounds rather than a few long ones:
+# what neighbours take of a machine changes from minute to minute.
+FULL = {"setup": 30, "sequential": 800, "storm": 1.5, "large": 1}
 QUICK = {"setup": 10, "sequential": 300, "storm": 1.0, "large": 1}
 
 
@@ -218,7 +219,7 @@ def main():
     parser.add_argument("--option", action="append", default=[], help="a further word for our program; repeat")
     parser.add_argument("--scratch", default=pathlib.Path(tempfile.gettempdir()) / "bridge-peers",
                         help="where the peers are installed; kept from run to run")
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--quick", action="store_true", help="shorter measurements, to see that all works")
     parser.add_argument("--only", help="names, with commas; all are " + ", ".join(c.name for c in CONTENDERS))
     parser.add_argument("--pins", choices=["free", "pinned", "both"], default="both")
