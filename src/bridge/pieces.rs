@@ -106,6 +106,17 @@ impl<S: AsyncRead + Unpin> Pieces<S> {
     }
 }
 
+impl<S: AsyncRead + Unpin> Pieces<S> {
+    /// Payload that has come already.
+    fn pass_on(&mut self, into: &mut ReadBuf<'_>) {
+        let bytes = self.inner.buffer();
+        let count = bytes.len().min(self.piece).min(into.remaining());
+        into.put_slice(&bytes[..count]);
+        Pin::new(&mut self.inner).consume(count);
+        self.piece -= count;
+    }
+}
+
 impl<S: AsyncRead + Unpin> AsyncRead for Pieces<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
@@ -119,6 +130,10 @@ impl<S: AsyncRead + Unpin> AsyncRead for Pieces<S> {
                 let count = this.out.len().min(into.remaining());
                 into.put_slice(&this.out[..count]);
                 this.out.drain(..count);
+                // What came with the head goes with it.
+                if this.out.is_empty() && this.piece > 0 && this.share.poll_room(cx).is_ready() {
+                    this.pass_on(into);
+                }
                 return Poll::Ready(Ok(()));
             }
             if this.piece == 0 && this.rest > 0 {
@@ -135,18 +150,13 @@ impl<S: AsyncRead + Unpin> AsyncRead for Pieces<S> {
                     let count = direct.filled().len();
                     into.advance(count);
                     this.piece -= count;
-                    return Poll::Ready(Ok(()));
+                } else {
+                    this.pass_on(into);
                 }
+                return Poll::Ready(Ok(()));
             }
             let bytes = ready!(Pin::new(&mut this.inner).poll_fill_buf(cx))?;
             let Some(&byte) = bytes.first() else { return Poll::Ready(Ok(())) };
-            if this.piece > 0 {
-                let count = bytes.len().min(this.piece).min(into.remaining());
-                into.put_slice(&bytes[..count]);
-                Pin::new(&mut this.inner).consume(count);
-                this.piece -= count;
-                return Poll::Ready(Ok(()));
-            }
             Pin::new(&mut this.inner).consume(1);
             this.take_head(byte);
         }
@@ -201,6 +211,17 @@ mod tests {
             [(0x81, 0), (0x81, 125), (0x89, 4), (0x81, 126), (0x01, PIECE_BYTES), (0x80, 3), (0x81, MAX + 1)];
         let bytes = frames.map(|(first, length)| frame(first, length)).concat();
         assert!(pieces_of(&bytes).await == bytes);
+    }
+
+    #[tokio::test]
+    async fn payload_that_came_with_its_head_goes_with_it_and_not_the_frame_after_it() {
+        let bytes = [frame(0x81, 500), frame(0x81, 3)].concat();
+        let mut pieces = Pieces::new(&bytes[..], 1000, MAX, Budget::new(MAX, MAX).share());
+        let mut into = [0; 1000];
+        for from in [0..508, 508..517] {
+            let count = pieces.read(&mut into).await.expect("bytes");
+            assert_eq!(into[..count], bytes[from]);
+        }
     }
 
     #[tokio::test]

@@ -6,6 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Buf, Bytes};
+use futures_util::future::BoxFuture;
+use futures_util::stream::FuturesUnordered;
 use futures_util::{Sink, SinkExt, Stream, StreamExt};
 use hyper::upgrade::Upgraded;
 use hyper_util::rt::TokioIo;
@@ -171,15 +173,22 @@ async fn talk(
     let grace = bridge.settings.stop_grace;
     let talk = Talk::new(&bridge.wakeful);
     let heard = Heard { spoke, bridge, talk: &talk };
-    tokio::select! {
-        end = from_client(stream, first, stdin, &ear, &talk) => end,
-        end = from_server(streams.stdout, streams.share, sink, &ear, heard) => end,
-        never = streams.stderr.drain() => match never {},
-        // What it sent before it left is still passed on, for as long as a server may take to end.
-        () = async { peer.has_left().await; sleep(grace).await } => End::Left,
-        () = bridge.gate.shut_to(principal) => End::Unwelcome,
-        () = bridge.stopped() => End::Stopping,
-    }
+    let rest = async {
+        tokio::select! {
+            never = streams.stderr.drain() => match never {},
+            // What it sent before it left is still passed on, for as long as a server may take to end.
+            () = async { peer.has_left().await; sleep(grace).await } => End::Left,
+            () = bridge.gate.shut_to(principal) => End::Unwelcome,
+            () = bridge.stopped() => End::Stopping,
+        }
+    };
+    // Each is looked at only when it was woken itself: a message is one of the first two's affair.
+    let mut each = FuturesUnordered::<BoxFuture<'_, End>>::new();
+    each.push(Box::pin(from_client(stream, first, stdin, &ear, &talk)));
+    each.push(Box::pin(from_server(streams.stdout, streams.share, sink, &ear, heard)));
+    each.push(Box::pin(rest));
+    // There are three, and the first that ends is the end.
+    each.next().await.unwrap_or(End::Left)
 }
 
 /// The client's next message as a line, without its end.
