@@ -231,7 +231,7 @@ def main():
     if not args.no_build:
         subprocess.run(["cargo", "build", "--release", "--locked", "--no-default-features", "--features", "bridge",
                         "--bin", "mcp-bridge", "--example", "load", "--example", "echo-stdio",
-                        "--example", "echo-http"], cwd=ROOT, check=True)
+                        "--example", "echo-http", "--example", "echo-ws"], cwd=ROOT, check=True)
     # Room for many connections, for the peers too.
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

@@ -48,7 +48,6 @@ PAIRS = [
 # Where only one core counts.
 PINNED_PAIRS = [
     ("WebSocket round trip beyond the raw pipe, µs", "ws", ("pipe", "pipe"), TRIP, "difference", "<=", 30),
-    ("WebSocket round trip beyond a bare relay's, µs", "ws", ("relay", "ws"), TRIP, "difference", "<=", 30),
 ]
 # What a connection and its first answer take a bare echo is in every set-up.
 FLOOR = ("axum", "stateless")

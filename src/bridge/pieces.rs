@@ -104,9 +104,7 @@ impl<S: AsyncRead + Unpin> Pieces<S> {
         self.out.extend_from_slice(&(self.piece as u64).to_be_bytes());
         self.out.extend_from_slice(&self.mask);
     }
-}
 
-impl<S: AsyncRead + Unpin> Pieces<S> {
     /// Payload that has come already.
     fn pass_on(&mut self, into: &mut ReadBuf<'_>) {
         let bytes = self.inner.buffer();

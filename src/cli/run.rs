@@ -161,10 +161,13 @@ async fn create(
 ) -> Result<Placed, Failure> {
     let (docker, claim) = (&session.docker, Claim::of(&session.stack));
     let presumed = found.stands(session).map(|stdio| for_client(&stdio, command.clone()));
-    let early = async { Some(create_for_client(docker, presumed.as_ref()?, &claim, leased).await) };
-    let (early, machine) = tokio::join!(early, docker.machine());
+    let early = match &presumed {
+        Some(container) => Some(create_for_client(docker, container, &claim, leased).await),
+        None => None,
+    };
     let wanted = async {
-        found.observed.machine = machine?;
+        // Asked for when the engine was connected to.
+        found.observed.machine = docker.machine().await?;
         let stdio = found.stand_on(session).await?.stdio;
         Ok::<_, Failure>(for_client(&stdio, command))
     };
@@ -180,6 +183,7 @@ async fn create(
 async fn start(docker: &Docker, placed: &Placed) -> Result<Server, EngineError> {
     let ending = docker.ending(placed);
     let Streams { input, output } = docker.streams(&placed.name).await?;
+    // The server may have answered before the engine says that it has started.
     let (docker, name) = (docker.clone(), placed.name.clone());
     let starting = tokio::spawn(async move { docker.start(&name).await });
     let (tell, heard) = unbounded_channel();

@@ -118,8 +118,8 @@ impl Session<'_> {
 
     /// What is, with the users of images as numbers, as far as `users` are known.
     pub(super) async fn observe(&self, users: Users) -> Result<Observed, Failure> {
-        let (machine, found) = tokio::join!(self.docker.machine(), self.observe_presuming(users));
-        Ok(Observed { machine: machine?, ..found? })
+        let found = self.observe_presuming(users).await?;
+        Ok(Observed { machine: self.docker.machine().await?, ..found })
     }
 
     /// The same, but for the machine, which is taken for a likely one.

@@ -29,8 +29,8 @@ impl Docker {
         project: &ProjectName,
         images: &[&ImageRef],
     ) -> Result<Observed, EngineError> {
-        let (machine, found) = tokio::try_join!(self.machine(), self.observe_presuming(project, images))?;
-        Ok(Observed { machine, ..found })
+        let found = self.observe_presuming(project, images).await?;
+        Ok(Observed { machine: self.machine().await?, ..found })
     }
 
     /// The same, but for the machine, which is taken for a likely one: an engine runs other programs before it
